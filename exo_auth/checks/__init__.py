@@ -1,0 +1,1 @@
+"""Facts to findings: one file a subject, each with one public `check` (pure)."""

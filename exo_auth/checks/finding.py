@@ -1,0 +1,50 @@
+"""`Finding`: one thing that is wrong or worth knowing, with its remedy (checks, pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from exo_auth.domain_name import DomainName
+
+
+class Severity(StrEnum):
+    """How bad; the order is that of `rank`."""
+
+    INFO = "info"  # worth knowing
+    WARN = "warn"  # works today, should be mended
+    FAIL = "fail"  # wrong
+    UNKNOWN = "unknown"  # could not look: blocks like FAIL, keeps its own exit code, is never "missing"
+
+    @property
+    def rank(self) -> int:
+        """Position from harmless to bad; UNKNOWN stands highest because no verdict can be trusted beside it."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True)
+class DnsRecord:
+    """A record to paste: owner and value absolute, without the trailing dot."""
+
+    owner: DomainName
+    type: str  # CNAME, TXT, MX
+    value: str
+    ttl_seconds: int = 3600
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict. `code` is stable and explained by `exo-auth explain CODE`."""
+
+    code: str  # such as DKIM-CNAME-MISSING
+    severity: Severity
+    subject: DomainName
+    message: str  # one line, readable alone
+    seen: str = ""  # what was found, and where
+    wanted: str = ""
+    remedy: str = ""  # what to do
+    records: tuple[DnsRecord, ...] = ()  # what to publish, ready to paste
+    source: str = ""  # RFC section or vendor page
+    frameworks: tuple[str, ...] = ()  # SCuBA, CIS, Maester, ORCA ids
+    not_before: datetime | None = None  # time alone may heal this; earliest moment worth another look

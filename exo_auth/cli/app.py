@@ -1,0 +1,79 @@
+"""The command tree, and the one place where errors become a line on stderr and an exit code (cli)."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
+
+from exo_auth.cli import commands
+from exo_auth.errors import ExoAuthError
+
+EXIT_USAGE = 64  # Click's own 2 means “changes pending” here
+EXIT_INTERRUPTED = 130
+
+
+def build() -> typer.Typer:
+    """Assemble the tree."""
+    app = typer.Typer(
+        name="exo-auth",
+        help="Makes and keeps e-mail authentication right for the domains of an Exchange Online tenant.",
+        no_args_is_help=True,
+        rich_markup_mode=None,  # rich would double the time --help takes
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
+    commands.mount(app)
+    return app
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; give its exit code."""
+    try:
+        code = typer.main.get_command(build()).main(
+            args=arguments, prog_name="exo-auth", standalone_mode=False
+        )
+        sys.stdout.flush()
+    except NoArgsIsHelpError as help_wanted:
+        help_wanted.show()
+        return EXIT_USAGE
+    except ClickException as usage:
+        usage.show()
+        return EXIT_USAGE
+    except ExoAuthError as error:
+        report(error, arguments)
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def report(error: ExoAuthError, arguments: list[str]) -> None:
+    """Write the error to stderr, and to stdout as JSON when JSON was asked for."""
+    print(f"error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    if _wants_json(arguments):
+        from exo_auth.render.document import error_document, to_text
+
+        print(to_text(error_document(error)))
+
+
+def _wants_json(arguments: list[str]) -> bool:
+    wanted = os.environ.get("EXO_AUTH_OUTPUT", "")
+    for i, argument in enumerate(arguments):
+        if argument in ("-o", "--output") and i + 1 < len(arguments):
+            wanted = arguments[i + 1]
+        elif argument.startswith("--output="):
+            wanted = argument.partition("=")[2]
+        elif argument.startswith("-o") and len(argument) > 2:
+            wanted = argument[2:]
+    return wanted in ("json", "ndjson")

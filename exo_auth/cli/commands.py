@@ -1,0 +1,43 @@
+"""Which command hangs where in the tree (cli)."""
+
+from __future__ import annotations
+
+import typer
+
+from exo_auth.cli import (
+    about,
+    auth,
+    check,
+    config,
+    demo,
+    dkim,
+    doctor,
+    domain,
+    init,
+    journal,
+    plan,
+    sandbox,
+    tenant,
+)
+
+
+def mount(app: typer.Typer) -> None:
+    """Hang every command into the tree, in the order in which help lists them."""
+    app.command("init")(init.init)
+    app.command("doctor")(doctor.doctor)
+    app.command("explain")(about.explain)
+    app.add_typer(config.app, name="config", help="Look at and check the configuration.")
+    app.add_typer(auth.app, name="auth", help="Sign in, and find out why it fails.")
+    app.command("whoami")(auth.whoami)
+    app.add_typer(tenant.app, name="tenant", help="The tenants of the configuration.")
+    app.add_typer(domain.app, name="domain", help="The domains a tenant accepts mail for.")
+    app.command("check")(check.check)
+    app.command("plan")(plan.plan)
+    app.command("apply")(plan.apply)
+    app.add_typer(journal.app, name="journal", help="What was changed, when, by whom, with which result.")
+    app.add_typer(dkim.app, name="dkim", help="DKIM signing: look, enable, rotate.")
+    app.add_typer(sandbox.app, name="sandbox", help="A tenant on loopback, to try everything on.")
+    app.command("demo")(demo.demo)
+    app.command("completion")(about.completion)
+    app.command("version")(about.version)
+    app.command("schema")(about.schema)

@@ -1,0 +1,82 @@
+"""`Change`, `Deferral` and `Blockage`: the lines of a plan (plan, pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from exo_auth.checks.finding import Finding
+from exo_auth.domain_name import DomainName
+
+
+class Verb(StrEnum):
+    """What is done to the target."""
+
+    CREATE = "create"
+    ENABLE = "enable"
+    ROTATE = "rotate"
+    UPDATE = "update"
+    DISABLE = "disable"
+    REMOVE = "remove"
+    PUBLISH = "publish"  # a DNS record, by whoever runs the zone
+    REPORT = "report"  # nothing to do by itself, something to say
+
+    @property
+    def sign(self) -> str:
+        """The sign that stands before the line: + new, ~ changed, - gone, ! look here."""
+        return {"create": "+", "publish": "+", "disable": "-", "remove": "-", "report": "!"}.get(self.value, "~")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One write to the tenant.
+
+    `before` is the state the change was computed from, as plain JSON values: apply compares it with what it
+    sees then, and sends nothing when they differ. `after` is the state that proves success.
+    """
+
+    verb: Verb
+    target: DomainName
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    because: str
+    cmdlet: str  # the cmdlet that does it, such as Rotate-DkimSigningConfig
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    undo: str = ""  # how to take it back, or why that is impossible
+
+    @property
+    def key(self) -> str:
+        """Stable name inside a plan, such as `rotate:contoso.com`."""
+        return f"{self.verb.value}:{self.target.ascii}"
+
+
+@dataclass(frozen=True)
+class Deferral:
+    """Nothing to do now: `reason`, and when to come back. Not an error.
+
+    `is_waiting` tells a due step whose gate only needs time (exit 4) from one that is simply not due or
+    already under way (exit 0).
+    """
+
+    target: DomainName
+    reason: str
+    retry_after: datetime | None
+    is_waiting: bool = False
+    verb: Verb = Verb.ROTATE
+
+
+@dataclass(frozen=True)
+class Blockage:
+    """A due step that cannot be taken: `findings` say why.
+
+    `is_unknown` is True when a look-up failed (exit 6, retry), False when a person must act (exit 3).
+    """
+
+    target: DomainName
+    verb: Verb
+    reason: str
+    findings: tuple[Finding, ...]
+    is_unknown: bool

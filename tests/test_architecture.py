@@ -1,0 +1,108 @@
+"""The import table of docs/ARCHITECTURE.md, held by the code itself."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "exo_auth"
+
+GROUND = {"domain_name", "cloud", "errors"}
+ALLOWED = {
+    "records": GROUND,
+    "facts": GROUND | {"records"},
+    "checks": GROUND | {"records", "facts"},
+    "plan": GROUND | {"records", "facts", "checks"},
+    "reports": GROUND | {"records"},
+    "render": GROUND | {"records", "plan", "checks", "facts", "reports"},
+    "lookup": GROUND | {"records", "facts"},
+    "identity": GROUND,
+    "exchange": GROUND | {"facts", "identity"},
+    "publish": GROUND | {"records", "plan"},
+    "archive": GROUND | {"reports", "facts"},
+    "run": GROUND
+    | {"records", "facts", "checks", "plan", "lookup", "identity", "exchange", "publish", "archive", "reports"},
+    "sandbox": GROUND | {"records", "facts"},
+}
+CLI = GROUND | {"run", "render", "plan", "reports", "checks", "facts", "identity", "cli"}
+SANDBOX_DOORS = {"sandbox.py", "demo.py"}  # the only files of cli/ that may start the sandbox
+
+HOMES = {  # third-party package -> the layers it is at home in
+    "idna": {"domain_name"},
+    "msal": {"identity"},
+    "msal_extensions": {"identity"},
+    "keyring": {"identity"},
+    "tenacity": {"exchange"},
+    "requests": {"exchange", "identity", "lookup"},
+    "rich": {"render"},
+    "yaml": {"run"},
+    "filelock": {"run"},
+    "platformdirs": {"run"},
+    "typer": {"cli"},
+    "dns": {"sandbox", "lookup"},
+    "cryptography": {"sandbox", "identity"},
+    "jwt": {"sandbox", "identity"},
+}
+BLOCKING = {"socket", "asyncio", "os", "subprocess", "time", "random", "secrets", "threading", "http", "urllib"}
+PURE = {"records", "facts", "checks", "plan"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def layer_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports(path: Path) -> list[str]:
+    """Every module a file imports, also inside functions; type-checking blocks count."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: imports are absolute"
+            found += [node.module]
+            if node.module == "exo_auth":
+                found += [f"exo_auth.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_layer_imports_only_the_layers_below_it(path: Path) -> None:
+    layer = layer_of(path)
+    if layer in ("__init__", "__main__"):
+        return
+    allowed = CLI if layer == "cli" else ALLOWED.get(layer, GROUND)
+    if layer == "cli" and path.name in SANDBOX_DOORS:
+        allowed = allowed | {"sandbox"}
+    inner = {name.split(".")[1] for name in imports(path) if name.startswith("exo_auth.")}
+    inner.discard("__version__")
+    assert inner - allowed - {layer} == set()
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_third_party_package_stays_in_its_home(path: Path) -> None:
+    layer = layer_of(path)
+    strangers = {name.split(".")[0] for name in imports(path)} & HOMES.keys()
+    assert {package for package in strangers if layer not in HOMES[package]} == set()
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if layer_of(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_a_pure_layer_imports_nothing_that_blocks(path: Path) -> None:
+    assert {name.split(".")[0] for name in imports(path)} & BLOCKING == set()
+
+
+def test_the_sandbox_shares_no_wire_code_with_the_client() -> None:
+    forbidden = ("exo_auth.exchange", "exo_auth.plan", "exo_auth.run", "exo_auth.identity", "exo_auth.lookup")
+    for path in (PACKAGE / "sandbox").rglob("*.py"):
+        assert not [name for name in imports(path) if name.startswith(forbidden)], path
+
+
+def test_no_file_is_a_drawer_for_everything() -> None:
+    drawers = {"utils", "helpers", "common", "models", "types"}
+    assert [p for p in modules() if p.stem in drawers or p.parent.name in drawers] == []
