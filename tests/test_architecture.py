@@ -21,7 +21,18 @@ ALLOWED = {
     "publish": GROUND | {"records", "plan"},
     "archive": GROUND | {"reports", "facts"},
     "run": GROUND
-    | {"records", "facts", "checks", "plan", "lookup", "identity", "exchange", "publish", "archive", "reports"},
+    | {
+        "records",
+        "facts",
+        "checks",
+        "plan",
+        "lookup",
+        "identity",
+        "exchange",
+        "publish",
+        "archive",
+        "reports",
+    },
     "sandbox": GROUND | {"records", "facts"},
 }
 CLI = GROUND | {"run", "render", "plan", "reports", "checks", "facts", "identity", "cli"}
@@ -43,7 +54,18 @@ HOMES = {  # third-party package -> the layers it is at home in
     "cryptography": {"sandbox", "identity"},
     "jwt": {"sandbox", "identity"},
 }
-BLOCKING = {"socket", "asyncio", "os", "subprocess", "time", "random", "secrets", "threading", "http", "urllib"}
+BLOCKING = {
+    "socket",
+    "asyncio",
+    "os",
+    "subprocess",
+    "time",
+    "random",
+    "secrets",
+    "threading",
+    "http",
+    "urllib",
+}
 PURE = {"records", "facts", "checks", "plan"}
 
 

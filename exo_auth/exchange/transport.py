@@ -23,9 +23,7 @@ class CmdletAnswer:
 class Transport(Protocol):
     """Runs one cmdlet; raises only children of ExchangeError (and SignInError for want of a token)."""
 
-    def invoke(
-        self, cmdlet: str, parameters: Mapping[str, Any], *, is_write: bool = False
-    ) -> CmdletAnswer:
+    def invoke(self, cmdlet: str, parameters: Mapping[str, Any], *, is_write: bool = False) -> CmdletAnswer:
         """Run `cmdlet`; a write is never repeated unless the service certainly did nothing."""
         ...
 

@@ -27,7 +27,9 @@ class Verb(StrEnum):
     @property
     def sign(self) -> str:
         """The sign that stands before the line: + new, ~ changed, - gone, ! look here."""
-        return {"create": "+", "publish": "+", "disable": "-", "remove": "-", "report": "!"}.get(self.value, "~")
+        return {"create": "+", "publish": "+", "disable": "-", "remove": "-", "report": "!"}.get(
+            self.value, "~"
+        )
 
 
 @dataclass(frozen=True)

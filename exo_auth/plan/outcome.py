@@ -58,14 +58,14 @@ class RunReport:
     outcomes: tuple[Outcome, ...]
     started_at: datetime
     ended_at: datetime
-    interrupted: bool = False
+    interrupted: int = 0  # 130 or 143 after SIGINT or SIGTERM
     notes: tuple[str, ...] = ()  # such as what became of a change that an earlier run left in flight
 
     @property
     def exit_code(self) -> int:
-        """130 when interrupted; else the worst of plan and outcomes, 5 when some failed and some did not."""
+        """130 or 143 when interrupted; else the worst of plan and outcomes, 5 when some failed and some did not."""
         if self.interrupted:
-            return 130
+            return self.interrupted
         return worst_exit_code(self._codes())
 
     def _codes(self) -> set[int]:

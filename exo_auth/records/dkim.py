@@ -20,7 +20,9 @@ KNOWN_TAGS = frozenset("vhknpst")
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}", re.ASCII)
 _HYPHENATED = re.compile(r"[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?", re.ASCII)  # RFC 6376 §2.10 hyphenated-word
-_LOOKS = re.compile(r"\s*(v\s*=\s*DKIM1\s*(;|$)|([a-z]\s*=[^;]*;\s*)*p\s*=)", re.IGNORECASE | re.ASCII)
+_LOOKS = re.compile(
+    r"\s*(v\s*=\s*DKIM1\s*(;|$)|(?!v\s*=)([a-z]\s*=[^;]*;\s*)*p\s*=)", re.IGNORECASE | re.ASCII
+)
 
 
 @dataclass(frozen=True)

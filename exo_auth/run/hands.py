@@ -1,0 +1,87 @@
+"""What applying a plan needs from outside, as one value: so that each of them can be another in a test (run)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from exo_auth.domain_name import DomainName
+from exo_auth.facts.dns import MailDns
+from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig
+from exo_auth.run.journal import JournalLine
+from exo_auth.run.service_clock import ServiceClock, utc_now
+
+
+class Reader(Protocol):
+    """The reading half of Exchange: it has no method that changes anything."""
+
+    @property
+    def last_service_clock(self) -> datetime | None:
+        """What time the last answer stated, UTC."""
+        ...
+
+    def accepted_domains(self) -> tuple[AcceptedDomain, ...]:
+        """List the accepted domains."""
+        ...
+
+    def dkim_signing_configs(self) -> tuple[DkimSigningConfig, ...]:
+        """List all DKIM configurations."""
+        ...
+
+
+class Writer(Protocol):
+    """The writing half of Exchange: each method is one cmdlet; raises children of ExchangeError."""
+
+    def create_dkim_config(self, domain: DomainName, key_size: int) -> None:
+        """Make keys, signing off."""
+        ...
+
+    def enable_dkim(self, domain: DomainName) -> None:
+        """Switch signing on."""
+        ...
+
+    def disable_dkim(self, domain: DomainName) -> None:
+        """Switch signing off."""
+        ...
+
+    def rotate_dkim(self, domain: DomainName, key_size: int | None) -> None:
+        """Make the other selector the next to sign."""
+        ...
+
+
+class JournalKeeper(Protocol):
+    """Where lines go; `Journal` is the one in use."""
+
+    def append(
+        self, event: str, *, run_id: str, at: datetime, service_time: datetime, body: dict[str, object]
+    ) -> JournalLine:
+        """Write one line and wait until it is on the disk."""
+        ...
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long apply looks for the effect of a write."""
+
+    poll_every: timedelta = timedelta(seconds=15)
+    poll_for: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Everything apply touches."""
+
+    reader: Reader
+    writer: Writer
+    look_up: Callable[[DomainName], MailDns]  # fresh, past every cache of ours
+    journal: JournalKeeper
+    clock: ServiceClock
+    say: Callable[[str], None] = lambda _text: None  # progress
+    is_stopped: Callable[[], bool] = lambda: False  # asked between two changes
+    stop_code: Callable[[], int] = lambda: 130  # exit code once is_stopped is true
+    sleep: Callable[[float], None] = time.sleep
+    local_clock: Callable[[], datetime] = utc_now
+    patience: Patience = Patience()

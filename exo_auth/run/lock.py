@@ -1,0 +1,69 @@
+"""One run at a time for each tenant (run)."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from exo_auth.errors import LockHeld
+
+
+@contextmanager
+def tenant_lock(folder: Path, *, command: str, wait: timedelta = timedelta(0)) -> Iterator[None]:
+    """Hold the lock of the tenant whose state lives in `folder`; raises LockHeld that names the holder.
+
+    The operating system lets go of it when the process ends, however it ends: a killed run leaves no lock behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    holder = folder / "lock.holder"
+    lock = FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=wait.total_seconds())
+    except Timeout:
+        raise LockHeld(
+            f"another run works on this tenant: {_describe(holder)}",
+            hint="wait for it, or give --lock-timeout TIME to wait here",
+        ) from None
+    try:
+        holder.write_text(
+            json.dumps(
+                {
+                    "pid": os.getpid(),
+                    "host": socket.gethostname(),
+                    "user": _user(),
+                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "command": command,
+                }
+            ),
+            encoding="utf-8",
+        )
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        lock.release()
+
+
+def _describe(holder: Path) -> str:
+    try:
+        who = json.loads(holder.read_text(encoding="utf-8"))
+        return (
+            f"{who['command']}, process {who['pid']} of {who['user']} on {who['host']}, since {who['since']}"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has not said which"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no entry in the user database, as in some containers
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
