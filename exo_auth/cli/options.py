@@ -41,7 +41,8 @@ class Common:
     """Which configuration, which tenant, which output: every command has these."""
 
     config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="Configuration file. [env: EXO_AUTH_CONFIG]")
+        str | None,
+        typer.Option("--config", metavar="FILE", help="Configuration file. [env: EXO_AUTH_CONFIG]"),
     ] = field(default=None, metadata=_setting("config"))
     profile: Annotated[
         str | None,
@@ -60,7 +61,9 @@ class Common:
     nameserver: Annotated[
         list[str] | None,
         typer.Option(
-            "--nameserver", metavar="HOST[:PORT]", help="Ask this resolver. Repeatable. [env: EXO_AUTH_NAMESERVER]"
+            "--nameserver",
+            metavar="HOST[:PORT]",
+            help="Ask this resolver. Repeatable. [env: EXO_AUTH_NAMESERVER]",
         ),
     ] = field(default=None, metadata=_setting("nameservers"))
     state_dir: Annotated[
@@ -80,9 +83,9 @@ class Common:
     no_color: Annotated[
         bool, typer.Option("--no-color", envvar="EXO_AUTH_NO_COLOR", help="No colour. NO_COLOR works, too.")
     ] = False
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", envvar="EXO_AUTH_QUIET", help="Only data and errors.")] = (
-        False
-    )
+    quiet: Annotated[
+        bool, typer.Option("-q", "--quiet", envvar="EXO_AUTH_QUIET", help="Only data and errors.")
+    ] = False
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", envvar="EXO_AUTH_VERBOSE", help="Say more on stderr.")
     ] = False
@@ -118,7 +121,11 @@ class Domains:
     domain: Annotated[
         list[str] | None,
         typer.Option(
-            "-d", "--domain", metavar="GLOB", envvar="EXO_AUTH_DOMAIN", help="Domain or glob. Repeatable. Default: all."
+            "-d",
+            "--domain",
+            metavar="GLOB",
+            envvar="EXO_AUTH_DOMAIN",
+            help="Domain or glob. Repeatable. Default: all.",
         ),
     ] = None
 
@@ -129,19 +136,25 @@ class Policy:
 
     max_key_age: Annotated[
         str | None,
-        typer.Option("--max-key-age", metavar="AGE", help="Rotate keys this old. [env: EXO_AUTH_MAX_KEY_AGE]"),
+        typer.Option(
+            "--max-key-age", metavar="AGE", help="Rotate keys this old. [env: EXO_AUTH_MAX_KEY_AGE]"
+        ),
     ] = field(default=None, metadata=_setting("policy.dkim.max_key_age"))
     key_size: Annotated[
         int | None, typer.Option("--key-size", metavar="BITS", help="1024 or 2048. [env: EXO_AUTH_KEY_SIZE]")
     ] = field(default=None, metadata=_setting("policy.dkim.key_size"))
     max_changes: Annotated[
         int | None,
-        typer.Option("--max-changes", metavar="N", help="Most changes in one run. [env: EXO_AUTH_MAX_CHANGES]"),
+        typer.Option(
+            "--max-changes", metavar="N", help="Most changes in one run. [env: EXO_AUTH_MAX_CHANGES]"
+        ),
     ] = field(default=None, metadata=_setting("limits.changes_per_run"))
     max_share: Annotated[
         str | None,
         typer.Option(
-            "--max-share", metavar="PERCENT", help="Largest share of domains in one run. [env: EXO_AUTH_MAX_SHARE]"
+            "--max-share",
+            metavar="PERCENT",
+            help="Largest share of domains in one run. [env: EXO_AUTH_MAX_SHARE]",
         ),
     ] = field(default=None, metadata=_setting("limits.share"))
 
@@ -150,9 +163,9 @@ class Policy:
 class Writing:
     """How a writing verb goes about it: plan, show, confirm, apply, verify."""
 
-    yes: Annotated[
-        bool, typer.Option("-y", "--yes", envvar="EXO_AUTH_YES", help="Apply without asking.")
-    ] = False
+    yes: Annotated[bool, typer.Option("-y", "--yes", envvar="EXO_AUTH_YES", help="Apply without asking.")] = (
+        False
+    )
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="EXO_AUTH_DRY_RUN", help="Show the plan and stop.")
     ] = False
@@ -163,21 +176,29 @@ class Writing:
     detailed_exitcode: Annotated[
         bool,
         typer.Option(
-            "--detailed-exitcode", envvar="EXO_AUTH_DETAILED_EXITCODE", help="Exit 2 when the plan has changes."
+            "--detailed-exitcode",
+            envvar="EXO_AUTH_DETAILED_EXITCODE",
+            help="Exit 2 when the plan has changes.",
         ),
     ] = False
     reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", envvar="EXO_AUTH_REASON", help="Why; goes to the journal.")
+        str,
+        typer.Option("--reason", metavar="TEXT", envvar="EXO_AUTH_REASON", help="Why; goes to the journal."),
     ] = ""
     lock_timeout: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--lock-timeout", metavar="TIME", envvar="EXO_AUTH_LOCK_TIMEOUT", help="Wait this long for another run."
+            "--lock-timeout",
+            metavar="TIME",
+            envvar="EXO_AUTH_LOCK_TIMEOUT",
+            help="Wait this long for another run.",
         ),
-    ] = "0s"
+    ] = None
     no_jitter: Annotated[
         bool,
-        typer.Option("--no-jitter", envvar="EXO_AUTH_NO_JITTER", help="Start at once also when nobody watches."),
+        typer.Option(
+            "--no-jitter", envvar="EXO_AUTH_NO_JITTER", help="Start at once also when nobody watches."
+        ),
     ] = False
 
 

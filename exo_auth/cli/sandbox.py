@@ -18,7 +18,10 @@ app = typer.Typer(no_args_is_help=True)
 Control = Annotated[
     str,
     typer.Option(
-        "--control", metavar="URL", envvar="EXO_AUTH_SANDBOX_CONTROL", help="Management URL of the running sandbox."
+        "--control",
+        metavar="URL",
+        envvar="EXO_AUTH_SANDBOX_CONTROL",
+        help="Management URL of the running sandbox.",
     ),
 ]
 
@@ -27,26 +30,37 @@ Control = Annotated[
 def start(
     scenario: Annotated[
         str,
-        typer.Option("--scenario", envvar="EXO_AUTH_SANDBOX_SCENARIO", help="demo, empty, or steady:N for N domains."),
+        typer.Option(
+            "--scenario", envvar="EXO_AUTH_SANDBOX_SCENARIO", help="demo, empty, or steady:N for N domains."
+        ),
     ] = "demo",
-    port: Annotated[int, typer.Option("--port", envvar="EXO_AUTH_SANDBOX_PORT", help="HTTPS port; 0 picks one.")] = 0,
+    port: Annotated[
+        int, typer.Option("--port", envvar="EXO_AUTH_SANDBOX_PORT", help="HTTPS port; 0 picks one.")
+    ] = 0,
     dns_port: Annotated[
         int, typer.Option("--dns-port", envvar="EXO_AUTH_SANDBOX_DNS_PORT", help="DNS port; 0 picks one.")
     ] = 0,
     host_name: Annotated[
         list[str] | None,
         typer.Option(
-            "--host-name", envvar="EXO_AUTH_SANDBOX_HOST_NAME", help="Extra name for the certificate. Repeatable."
+            "--host-name",
+            envvar="EXO_AUTH_SANDBOX_HOST_NAME",
+            help="Extra name for the certificate. Repeatable.",
         ),
     ] = None,
     state: Annotated[
         str | None,
-        typer.Option("--state", metavar="DIR", envvar="EXO_AUTH_SANDBOX_STATE", help="Keep the tenant in DIR."),
+        typer.Option(
+            "--state", metavar="DIR", envvar="EXO_AUTH_SANDBOX_STATE", help="Keep the tenant in DIR."
+        ),
     ] = None,
     switch: Annotated[
         list[str] | None,
         typer.Option(
-            "--switch", metavar="NAME=VALUE", envvar="EXO_AUTH_SANDBOX_SWITCH", help="Decide a guess. Repeatable."
+            "--switch",
+            metavar="NAME=VALUE",
+            envvar="EXO_AUTH_SANDBOX_SWITCH",
+            help="Decide a guess. Repeatable.",
         ),
     ] = None,
     output: Annotated[
@@ -111,7 +125,8 @@ def fault(
         str | None, typer.Option("--cmdlet", envvar="EXO_AUTH_SANDBOX_CMDLET", help="Only for this cmdlet.")
     ] = None,
     domain: Annotated[
-        str | None, typer.Option("--domain", "-d", envvar="EXO_AUTH_SANDBOX_DOMAIN", help="Only for this domain.")
+        str | None,
+        typer.Option("--domain", "-d", envvar="EXO_AUTH_SANDBOX_DOMAIN", help="Only for this domain."),
     ] = None,
     count: Annotated[
         int, typer.Option("--count", envvar="EXO_AUTH_SANDBOX_COUNT", help="How often; 0 means always.")
@@ -145,7 +160,14 @@ def fault(
     elif kind is None or kind not in FAULT_KINDS:
         raise InputError(f"there is no fault “{kind or ''}”", hint="exo-auth sandbox fault --list names them")
     else:
-        body = {"kind": kind, "cmdlet": cmdlet, "domain": domain, "count": count, "after": after, "value": value}
+        body = {
+            "kind": kind,
+            "cmdlet": cmdlet,
+            "domain": domain,
+            "count": count,
+            "after": after,
+            "value": value,
+        }
         _ask(control, "faults", {name: part for name, part in body.items() if part is not None})
         print(f"fault {kind} is set")
 
@@ -153,7 +175,9 @@ def fault(
 def _ask(control: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     if not control.startswith("http://127.0.0.1:"):
         raise InputError(
-            "no running sandbox is named" if not control else f"“{control}” is not a sandbox's management URL",
+            "no running sandbox is named"
+            if not control
+            else f"“{control}” is not a sandbox's management URL",
             hint="paste the environment that `exo-auth sandbox start` prints, or give --control URL",
         )
     request = urllib.request.Request(  # noqa: S310 - the scheme and host were checked above

@@ -85,8 +85,8 @@ def remedy(refusal: Refusal, call: Call, token: AccessToken | None) -> str:
     afterwards = "then sign in anew: the old token does not know of it"
     if refusal is Refusal.TOKEN:
         return (
-            f"check that tenant {call.tenant_id} and the cloud are the right ones and that this machine's "
-            f"clock is; then sign in anew"
+            f"check that {call.tenant_id} is the right tenant, and check the cloud and this machine's clock;"
+            " then sign in anew"
         )
     if refusal is Refusal.NO_PERMISSION:
         permission = (

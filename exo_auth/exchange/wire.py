@@ -49,7 +49,7 @@ class Wire:
         self._clock = clock
         self._body_limit = body_limit
         self._adapter = _WatchingAdapter()
-        self._session = requests.Session()
+        self._session = _Session()
         # Else netrc replaces the Authorization header and REQUESTS_CA_BUNDLE the trusted roots.
         self._session.trust_env = False
         self._session.adapters.clear()
@@ -132,6 +132,13 @@ def _refused_underway(error: Exception, cause: str, sent: bool) -> NoAnswer:
         hint = "when a company proxy opens TLS, set the cloud's ca_file to its root certificate"
         return NoAnswer(f"the server's certificate is not trusted: {cause}", sent, hopeless=True, hint=hint)
     return NoAnswer(f"TLS failed: {cause}", sent)
+
+
+class _Session(requests.Session):
+    """Leaves redirects alone: `allow_redirects=False` still reads their bodies whole and parses Location."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - its signature
+        return None
 
 
 class _WatchingAdapter(HTTPAdapter):

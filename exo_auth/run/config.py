@@ -72,7 +72,10 @@ def load(
 
 
 def validate(path: Path) -> tuple[ConfigError, ...]:
-    """Give everything that is wrong with a file, in its order; empty when it is right."""
+    """Give everything that is wrong with a file, in its order; empty when it is right.
+
+    Only the file itself is judged: what it points to may be there on another machine only.
+    """
     file = read_file(path)
     if file.errors:
         return file.errors
@@ -80,8 +83,7 @@ def validate(path: Path) -> tuple[ConfigError, ...]:
     for profile in (None, *file.profiles):
         given = {"profile": Resolved(profile, Origin("default"))} if profile else {}
         try:
-            layers = _Layers(given, file)
-            _cloud(layers.resolve(layers.tenant().section))
+            _Layers(given, file).tenant()
         except ConfigError as error:
             if str(error) not in map(str, errors):
                 errors.append(error)
@@ -169,7 +171,7 @@ def _given(flags: Mapping[str, object], environment: Mapping[str, str], base: Pa
     for key, value in flags.items():
         setting = BY_KEY[key]
         origin = Origin("flag", setting.flag or key)
-        if value is not None:
+        if value not in (None, (), []):  # a repeatable option that was not given
             try:
                 found[key] = Resolved(from_option(setting, value, base), origin)
             except SettingError as bad:

@@ -299,11 +299,18 @@ TENANT_IDENTITY: tuple[Setting, ...] = (
 # Variables of single options, which the command line reads by itself.
 OPTION_VARIABLES = frozenset(
     {
+        "EXO_AUTH_ALL",
+        "EXO_AUTH_BIND",
         "EXO_AUTH_CORPORA",
         "EXO_AUTH_DETAILED_EXITCODE",
+        "EXO_AUTH_DIGEST",
         "EXO_AUTH_DOMAIN",
         "EXO_AUTH_DRY_RUN",
+        "EXO_AUTH_FAIL_ON",
         "EXO_AUTH_FORCE",
+        "EXO_AUTH_ICS",
+        "EXO_AUTH_INITIAL_DOMAIN",
+        "EXO_AUTH_JOURNAL",
         "EXO_AUTH_LOCK_TIMEOUT",
         "EXO_AUTH_NO_COLOR",
         "EXO_AUTH_NO_INPUT",
@@ -311,8 +318,11 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_NO_PROGRESS",
         "EXO_AUTH_ORIGIN",
         "EXO_AUTH_OUT",
+        "EXO_AUTH_PLAN_FOR",
         "EXO_AUTH_QUIET",
         "EXO_AUTH_REASON",
+        "EXO_AUTH_REPORT",
+        "EXO_AUTH_TENANT_ID",
         "EXO_AUTH_UPDATE_GOLDEN",
         "EXO_AUTH_VERBOSE",
         "EXO_AUTH_YES",
@@ -350,6 +360,9 @@ def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
     for name in sorted(names):
         if not name.startswith(PREFIX) or name in known or name.startswith(FOREIGN_PREFIXES):
             continue
-        near = nearest(name.removeprefix(PREFIX), (part.removeprefix(PREFIX) for part in known))
+        near = nearest(
+            name.removeprefix(PREFIX).removesuffix("_FILE"),  # only secrets have that twin
+            (part.removeprefix(PREFIX) for part in known),
+        )
         warnings.append(f"nothing reads {name}" + (f"; did you mean {PREFIX}{near}?" if near else ""))
     return tuple(warnings)

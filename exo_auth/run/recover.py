@@ -62,7 +62,9 @@ def open_changes(lines: Iterable[JournalLine]) -> tuple[OpenChange, ...]:
     for line in lines:
         if line.event == "intent":
             found[line.number] = _open_change(line)
-        elif (line.event == "result" and line.body.get("result") not in OPEN_RESULTS) or line.event == "resolved":
+        elif (
+            line.event == "result" and line.body.get("result") not in OPEN_RESULTS
+        ) or line.event == "resolved":
             found.pop(int(line.body.get("intent", 0)), None)
     return tuple(found.values())
 

@@ -101,10 +101,10 @@ CREDENTIALS = {  # what gives a method away
     "auth.federated_command": "federated",
     "auth.managed_identity_client_id": "managed-identity",
 }
-_NEEDED = {  # any one of each group
+# Any one of each group. A federated sign-in can also take its parts from the variables of the platform it runs on.
+_NEEDED = {
     "certificate": (("auth.client_id",), ("auth.certificate_file",)),
     "secret": (("auth.client_id",), ("auth.client_secret",)),
-    "federated": (("auth.client_id",), ("auth.federated_token_file", "auth.federated_command")),
     "token": (("auth.token",),),
 }
 WAYS = (

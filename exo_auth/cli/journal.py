@@ -1,0 +1,93 @@
+"""`exo-auth journal`: what was changed, when, with which result (cli)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exo_auth.cli.options import Common, command
+from exo_auth.errors import InputError
+
+if TYPE_CHECKING:
+    from exo_auth.run.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+Folder = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        envvar="EXO_AUTH_JOURNAL",
+        help="Default: that of the tenant, in the state folder.",
+    ),
+]
+
+
+@app.command("list")
+@command
+def list_runs(common: Common, journal: Folder = None) -> None:
+    """List the runs that changed the tenant, newest last.
+
+    Example:  exo-auth journal list
+    """
+    from exo_auth.render.journal_text import runs_text
+    from exo_auth.run.journal import read
+
+    settings = common.settings()
+    print(runs_text(tuple(read(_file(settings, journal))), settings.output, color=common.color))
+
+
+@app.command()
+@command
+def show(
+    common: Common,
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="A run, or the beginning of its name.")
+    ] = None,
+    journal: Folder = None,
+) -> None:
+    """Show what runs did, change by change: before, after, evidence.
+
+    Example:  exo-auth journal show 2026-11-23T09
+    """
+    from exo_auth.render.journal_text import lines_text
+    from exo_auth.run.journal import read
+
+    settings = common.settings()
+    lines = tuple(line for line in read(_file(settings, journal)) if line.run_id.startswith(run or ""))
+    if run and not lines:
+        raise InputError(f"the journal knows no run “{run}”", hint="exo-auth journal list shows them")
+    print(lines_text(lines, settings.output, color=common.color))
+
+
+@app.command()
+@command
+def verify(common: Common, journal: Folder = None) -> None:
+    """Check the chain of hashes: was a line changed, removed or put in?
+
+    Example:  exo-auth journal verify
+    """
+    from exo_auth.render.journal_text import verdict_text
+    from exo_auth.run.journal import verify as verify_file
+
+    settings = common.settings()
+    file = _file(settings, journal)
+    verdict = verify_file(file)
+    print(verdict_text(str(file), verdict.lines, verdict.error, verdict.torn, settings.output))
+    raise typer.Exit(1 if verdict.error else 0)
+
+
+def _file(settings: Settings, named: str | None) -> Path:
+    """Give the journal's file, without signing in: the tenant's folder is known by its id."""
+    from exo_auth.run.journal_place import journal_file
+
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise InputError(f"there is no journal {named}")
+        return path
+    return journal_file(settings, os.environ)

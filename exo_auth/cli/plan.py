@@ -1,0 +1,113 @@
+"""`exo-auth plan` and `exo-auth apply`: think first, then do exactly that (cli)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exo_auth.cli.options import Common, Domains, Policy, Writing, command, given
+from exo_auth.cli.talk import note, progress, warner
+from exo_auth.errors import InputError
+
+if TYPE_CHECKING:
+    from exo_auth.run.carry_out import Planner
+
+VERBS = ("all", "enable", "rotate", "upgrade-keys")
+
+Verbs = Annotated[
+    str,
+    typer.Option("--for", metavar="VERB", envvar="EXO_AUTH_PLAN_FOR", help=f"One of {', '.join(VERBS)}."),
+]
+
+
+@command
+def plan(
+    common: Common,
+    domains: Domains,
+    policy: Policy,
+    verb: Verbs = "all",
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan, too.")
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode", envvar="EXO_AUTH_DETAILED_EXITCODE", help="Exit 2 when there are changes."
+        ),
+    ] = False,
+) -> None:
+    """Show what would be done to each domain, and why; nothing is changed.
+
+    The plan has a digest: `apply --digest` makes it anew and applies it only if it is still the same.
+
+    Example:  exo-auth plan --out november.plan --detailed-exitcode
+    """
+    from pathlib import Path
+
+    from exo_auth.cli.writing import plan_exit_code, show_plan
+    from exo_auth.plan.plan_file import to_text
+    from exo_auth.run.carry_out import make_plan
+    from exo_auth.run.config_template import write_private
+    from exo_auth.run.session import ReadingSession
+
+    settings = common.settings(given(policy))
+    planner = planner_for(verb)
+    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+        prepared = make_plan(session, tuple(domains.domain or ()), planner, progress(common))
+    for text in prepared.notes:
+        note(common, f"note: {text}")
+    if out:
+        write_private(Path(out), to_text(prepared.plan), replace=True)
+        note(common, f"the plan is saved in {out}; apply it with: exo-auth apply {out}")
+    show_plan(common, settings, prepared.plan)
+    raise typer.Exit(plan_exit_code(prepared.plan, detailed=detailed_exitcode))
+
+
+@command
+def apply(
+    common: Common,
+    domains: Domains,
+    policy: Policy,
+    writing: Writing,
+    file: Annotated[
+        str | None, typer.Argument(metavar="[PLAN]", help="A file that `plan --out` wrote.")
+    ] = None,
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest",
+            metavar="HEX",
+            envvar="EXO_AUTH_DIGEST",
+            help="Make the plan anew; it must have this digest.",
+        ),
+    ] = None,
+    verb: Verbs = "all",
+) -> None:
+    """Apply a plan: a saved one, or the one with this digest. What has moved since is refused, not guessed.
+
+    Example:  exo-auth apply november.plan --yes
+    """
+    from exo_auth.cli.writing import apply_digest, apply_saved
+
+    if (file is None) == (digest is None):
+        raise InputError(
+            "give a plan file or --digest, one of them", hint="exo-auth plan --out FILE makes one"
+        )
+    if file is not None:
+        apply_saved(common, policy, writing, file)
+    else:
+        apply_digest(common, policy, writing, tuple(domains.domain or ()), planner_for(verb), str(digest))
+
+
+def planner_for(verb: str) -> Planner:
+    """Give the planner of that name; raises InputError."""
+    from exo_auth.plan.dkim import plan_enable, plan_everything, plan_rotation, plan_upgrade
+
+    planners: dict[str, Planner] = dict(
+        zip(VERBS, (plan_everything, plan_enable, plan_rotation, plan_upgrade), strict=True)
+    )
+    if verb not in planners:
+        raise InputError(f"there is no plan for “{verb}”", hint=f"one of {', '.join(VERBS)}")
+    return planners[verb]

@@ -1,0 +1,194 @@
+"""The one grammar of all writing verbs: plan, show, confirm, apply, verify (cli)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from exo_auth.cli.options import Common, OutputFormat, Policy, Writing, given
+from exo_auth.cli.talk import note, progress, warner
+from exo_auth.errors import InputError, TooMuchChange
+
+if TYPE_CHECKING:
+    from exo_auth.plan.outcome import RunReport
+    from exo_auth.plan.plan import Plan
+    from exo_auth.run.carry_out import Planner, Prepared
+    from exo_auth.run.session import WritingSession
+    from exo_auth.run.settings import Settings
+
+EXIT_CHANGES = 2
+EXIT_NOT_APPROVED = 9
+
+
+def write(
+    common: Common, policy: Policy, writing: Writing, patterns: Sequence[str], planner: Planner
+) -> None:
+    """Make a plan for the chosen domains and carry it out, as far as the options say."""
+    from exo_auth.run.carry_out import make_plan
+
+    settings = _settings(common, policy, writing)
+    _need_consent(common, writing)
+    with ExitStack() as stack:
+        session = _open(stack, common, settings, writing)
+        prepared = make_plan(session, patterns, planner, progress(common))
+        finish(common, writing, settings, session, prepared)
+
+
+def apply_saved(common: Common, policy: Policy, writing: Writing, file: str) -> None:
+    """Carry out a plan that was saved before."""
+    from exo_auth.run.carry_out import load_plan
+
+    settings = _settings(common, policy, writing)
+    _need_consent(common, writing)
+    with ExitStack() as stack:
+        session = _open(stack, common, settings, writing)
+        prepared = load_plan(session, Path(file))
+        finish(common, writing, settings, session, prepared)
+
+
+def apply_digest(
+    common: Common, policy: Policy, writing: Writing, patterns: Sequence[str], planner: Planner, digest: str
+) -> None:
+    """Make the plan anew and carry it out if it is still the one that was approved."""
+    from exo_auth.run.carry_out import check_digest, make_plan
+
+    settings = _settings(common, policy, writing)
+    _need_consent(common, writing)
+    with ExitStack() as stack:
+        session = _open(stack, common, settings, writing)
+        prepared = make_plan(session, patterns, planner, progress(common))
+        check_digest(prepared.plan, digest)
+        finish(common, writing, settings, session, prepared)
+
+
+def finish(
+    common: Common, writing: Writing, settings: Settings, session: WritingSession, prepared: Prepared
+) -> None:
+    """Show the plan, and save it or carry it out."""
+    from exo_auth.run.carry_out import carry_out
+
+    plan = prepared.plan
+    stops_here = writing.dry_run or bool(writing.out)
+    for text in prepared.notes:
+        note(common, f"note: {text}")
+    if stops_here or plan.is_empty:
+        if writing.out:
+            _save(common, plan, writing.out)
+        show_plan(common, settings, plan)
+        raise typer.Exit(plan_exit_code(plan, detailed=writing.detailed_exitcode))
+    if not _is_json(settings):
+        show_plan(common, settings, plan)
+    if plan.exceeds_limit is None:
+        _confirm(common, writing, settings, plan)
+    report = carry_out(session, prepared, reason=writing.reason, say=progress(common), sleep=time.sleep)
+    show_report(common, settings, report)
+    raise typer.Exit(report.exit_code)
+
+
+def plan_exit_code(plan: Plan, *, detailed: bool) -> int:
+    """Give the exit code of a plan that is only shown."""
+    from exo_auth.plan.outcome import plan_exit_codes, worst_exit_code
+
+    codes = plan_exit_codes(plan)
+    if plan.exceeds_limit:
+        codes.add(TooMuchChange.exit_code)
+    if detailed and plan.changes:
+        codes.add(EXIT_CHANGES)
+    return worst_exit_code(codes)
+
+
+def show_plan(common: Common, settings: Settings, plan: Plan) -> None:
+    """Write the plan to stdout."""
+    from exo_auth.render.document import to_text
+    from exo_auth.render.plan_text import plan_text
+
+    if _is_json(settings):
+        from exo_auth.plan.plan_file import to_document
+
+        print(to_text(to_document(plan)))
+    else:
+        print(plan_text(plan, color=common.color))
+
+
+def show_report(common: Common, settings: Settings, report: RunReport) -> None:
+    """Write the report of a run to stdout."""
+    from exo_auth.render.document import report_document, to_text
+    from exo_auth.render.outcome_text import outcome_text
+
+    if _is_json(settings):
+        print(to_text(report_document(report)))
+    else:
+        print(outcome_text(report, color=common.color))
+
+
+def _settings(common: Common, policy: Policy, writing: Writing) -> Settings:
+    settings = common.settings(given(policy))
+    if settings.output not in (OutputFormat.TABLE, OutputFormat.JSON):
+        raise InputError(f"a plan is not written as {settings.output}", hint="use --output table or json")
+    for warning in settings.warnings:
+        warner(common)(warning)
+    if writing.dry_run and writing.yes:
+        raise InputError("--dry-run and --yes contradict each other", hint="give one of them")
+    return settings
+
+
+def _need_consent(common: Common, writing: Writing) -> None:
+    """Refuse a run that could never be confirmed before it looks at anything."""
+    if writing.dry_run or writing.out or writing.yes or common.may_ask:
+        return
+    raise InputError(
+        "nobody can be asked for a confirmation here",
+        hint="give --yes to apply the plan, --dry-run to see it, or --out FILE to save it",
+    )
+
+
+def _open(stack: ExitStack, common: Common, settings: Settings, writing: Writing) -> WritingSession:
+    """Wait for our turn, open a session, and take the tenant's lock if something may be written."""
+    from exo_auth.run.carry_out import wait_for_our_turn
+    from exo_auth.run.durations import parse_duration
+    from exo_auth.run.lock import tenant_lock
+    from exo_auth.run.session import WritingSession
+
+    may_write = not (writing.dry_run or writing.out)
+    if may_write and writing.yes and not writing.no_jitter and not sys.stderr.isatty():
+        wait_for_our_turn(settings, lambda text: note(common, text), time.sleep)
+    session = stack.enter_context(
+        WritingSession(settings, os.environ, warn=warner(common), prompt=lambda text: note(common, text))
+    )
+    if may_write:
+        wait = parse_duration(writing.lock_timeout) if writing.lock_timeout else settings.timeouts.lock
+        command = " ".join(["exo-auth", *sys.argv[1:3]])
+        stack.enter_context(tenant_lock(session.state, command=command, wait=wait))
+    return session
+
+
+def _confirm(common: Common, writing: Writing, settings: Settings, plan: Plan) -> None:
+    if writing.yes:
+        return
+    if _is_json(settings):
+        from exo_auth.render.plan_text import plan_text
+
+        print(plan_text(plan, color=False), file=sys.stderr)
+    count = f"{len(plan.changes)} change{'s' if len(plan.changes) != 1 else ''}"
+    if not typer.confirm(f"Apply {count} to {plan.tenant}?", err=True):
+        note(common, "nothing was changed")
+        raise typer.Exit(EXIT_NOT_APPROVED)
+
+
+def _save(common: Common, plan: Plan, out: str) -> None:
+    from exo_auth.plan.plan_file import to_text
+    from exo_auth.run.config_template import write_private
+
+    write_private(Path(out), to_text(plan), replace=True)
+    note(common, f"the plan is saved in {out}; apply it with: exo-auth apply {out}")
+
+
+def _is_json(settings: Settings) -> bool:
+    return settings.output == OutputFormat.JSON

@@ -1,0 +1,1 @@
+"""Who asks: secrets, credentials, tokens and their cache."""

@@ -1,0 +1,1 @@
+"""Plans, findings, outcomes → terminal, JSON, CSV, Markdown, SARIF, JUnit (pure)."""

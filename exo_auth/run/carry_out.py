@@ -1,0 +1,137 @@
+"""From a wish to a plan, and from a plan to a report: what every writing verb does (run)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import InputError, PlanStale
+from exo_auth.facts.dns import MailDns
+from exo_auth.plan.dkim import Scene
+from exo_auth.plan.outcome import RunReport
+from exo_auth.plan.plan import Plan, limit_excess
+from exo_auth.plan.plan_file import check_applyable, from_text
+from exo_auth.run.apply import Look, Run, apply_plan
+from exo_auth.run.hands import Hands, Patience
+from exo_auth.run.interrupt import Interrupt
+from exo_auth.run.jitter import jitter
+from exo_auth.run.journal import FILE_NAME, Journal, read
+from exo_auth.run.observe import Observation, observe, observe_tenant
+from exo_auth.run.preflight import preflight
+from exo_auth.run.recover import recover
+from exo_auth.run.service_clock import utc_now
+from exo_auth.run.session import ReadingSession, WritingSession
+from exo_auth.run.settings import Settings
+
+Planner = Callable[[Scene], Plan]
+Say = Callable[[str], None]
+
+LONGEST_PLAN_FILE = 64 * 1024 * 1024  # octets
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan with what it was made from, ready to be applied."""
+
+    plan: Plan
+    look: Look
+    observation: Observation | None
+    notes: tuple[str, ...] = ()
+
+
+def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], None]) -> None:
+    """Spread unattended runs of a fleet; the same tenant waits the same time all day."""
+    wait = jitter(settings.issuer_tenant, datetime.now(UTC).date(), settings.jitter)
+    if wait and not settings.cloud.is_sandbox:
+        say(f"waiting {int(wait.total_seconds())} s, so that jobs do not all start at once (--no-jitter)")
+        sleep(wait.total_seconds())
+
+
+def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner, say: Say) -> Prepared:
+    """Observe, check the caller's rights, plan."""
+    observation = observe(session, patterns, say)
+    plan = planner(observation.scene)
+    preflight(session, {change.cmdlet for change in plan.changes})
+    look = Look(observation.scene.tenant, utc_now())
+    return Prepared(plan, look, observation, observation.recovery.notes)
+
+
+def load_plan(session: ReadingSession, file: Path) -> Prepared:
+    """Read a plan file and look at the tenant anew; raises InputError or PlanStale."""
+    try:
+        if file.stat().st_size > LONGEST_PLAN_FILE:
+            raise InputError(f"{file} is too large for a plan")
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the plan {file} cannot be read: {error}", hint="make one with `exo-auth plan --out FILE`"
+        ) from None
+    plan = from_text(text, file=str(file))
+    facts = observe_tenant(session)
+    check_applyable(plan, tenant_id=session.tenant_id, now=session.clock.now())
+    preflight(session, {change.cmdlet for change in plan.changes})
+    recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
+    in_flight = [change for change in plan.changes if change.target in recovery.in_flight]
+    if in_flight:
+        raise PlanStale(
+            f"an earlier run sent a change for {in_flight[0].target} whose end is not known yet",
+            hint=f"make a new plan after {recovery.in_flight[in_flight[0].target]:%Y-%m-%d %H:%MZ}",
+        )
+    # The limits of the day it is applied count, too: the file may have been made under others.
+    plan = replace(
+        plan, exceeds_limit=limit_excess(len(plan.changes), plan.considered, session.settings.limits)
+    )
+    return Prepared(plan, Look(facts, utc_now()), None, recovery.notes)
+
+
+def check_digest(plan: Plan, digest: str) -> None:
+    """Raise PlanStale unless the plan made now is the one whose digest was approved."""
+    wanted = digest.strip().lower()
+    if len(wanted) < 8 or not plan.digest.startswith(wanted):
+        raise PlanStale(
+            f"the plan made now has the digest {plan.digest[:16]}, not {wanted[:16]}: the tenant moved since",
+            hint="look at the new plan, and approve its digest",
+        )
+
+
+def carry_out(
+    session: WritingSession,
+    prepared: Prepared,
+    *,
+    reason: str,
+    say: Say,
+    sleep: Callable[[float], None],
+    patience: Patience | None = None,
+) -> RunReport:
+    """Apply the plan. The caller holds the tenant's lock."""
+    journal = Journal.open(session.state / FILE_NAME)
+    recovery = recover(journal.lines, prepared.look.facts, session.clock.now())
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(Interrupt())
+        hands = Hands(
+            reader=session.reader,
+            writer=session.writer,
+            look_up=lambda domain: _one(session, domain),
+            journal=journal,
+            clock=session.clock,
+            say=say,
+            is_stopped=lambda: interrupt.is_requested,
+            stop_code=lambda: interrupt.exit_code,
+            sleep=sleep,
+            patience=patience or Patience(),
+        )
+        return apply_plan(prepared.plan, hands, prepared.look, Run(new_run_id(), reason, recovery))
+
+
+def new_run_id() -> str:
+    """Name a run: the time it began, and four characters against a second one in that second."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+
+
+def _one(session: ReadingSession, domain: DomainName) -> MailDns:
+    return session.look_up([domain])[domain]
