@@ -12,6 +12,7 @@ from urllib3.util.retry import Retry
 from exo_auth import __version__
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30  # seconds
+LOCAL_CONNECT_TIMEOUT = 3  # seconds; an endpoint of this machine answers at once or is not there
 _TRANSIENT = (500, 502, 503, 504)
 _TRANSIENT_LOCAL = (410, 429, *_TRANSIENT)  # Azure's instance metadata asks for patience with these, too
 
@@ -37,11 +38,13 @@ class SignInSession(requests.Session):
         self.mount("https://", HTTPAdapter(max_retries=retry))
         self.mount("http://", HTTPAdapter(max_retries=retry))
 
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
+    def request(  # type: ignore[override]  # MSAL passes all but these two by name
+        self, method: str | bytes, url: str | bytes, **kwargs: Any
+    ) -> requests.Response:
         """Send with our limits; a redirect is not followed, it would carry the secret elsewhere."""
-        kwargs["timeout"] = (CONNECT_TIMEOUT, READ_TIMEOUT)
+        kwargs["timeout"] = (LOCAL_CONNECT_TIMEOUT if self._is_local else CONNECT_TIMEOUT, READ_TIMEOUT)
         kwargs["allow_redirects"] = False
         kwargs["verify"] = self._ca_file or True
         if not self._is_local:  # a metadata endpoint of this machine is never behind a proxy
-            kwargs.setdefault("proxies", get_environ_proxies(url, no_proxy=None))
-        return super().request(method, url, *args, **kwargs)
+            kwargs.setdefault("proxies", get_environ_proxies(str(url), no_proxy=None))
+        return super().request(method, url, **kwargs)

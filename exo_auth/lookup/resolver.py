@@ -1,44 +1,32 @@
-"""`StubResolver`: asks name servers and tells found, missing and failed apart (lookup; async I/O)."""
+"""`StubResolver`: tells found, missing and failed apart, following CNAMEs hop by hop (lookup; async I/O)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from exo_auth.domain_name import DomainName
-from exo_auth.errors import InputError
 from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind, Txt
-from exo_auth.lookup.exchange_messages import Server, ask
-from exo_auth.lookup.system_servers import parse_nameserver, system_servers
-from exo_auth.lookup.wire import (
-    BADVERS,
-    FORMERR,
-    NOERROR,
-    NOTIMP,
-    NXDOMAIN,
-    REFUSED,
-    SERVFAIL,
-    TYPES,
-    MalformedMessage,
-    Message,
-    Mx,
-    Record,
-    Soa,
-)
+from exo_auth.lookup.exchange_messages import Server
+from exo_auth.lookup.name_servers import NameServers, Reply
+from exo_auth.lookup.system_servers import parse_nameserver, system_name_servers
+from exo_auth.lookup.wire import NXDOMAIN, TYPES, Data, Mx, Record, Soa
 
 __all__ = ["Resolver", "StubResolver", "parse_nameserver"]
 
 T = TypeVar("T")
 
 LONGEST_CHAIN = 16  # CNAMEs; longer chains are defects in practice
-_NO_EDNS = frozenset({FORMERR, NOTIMP, BADVERS})  # how old servers answer what they do not know, RFC 6891 §7
 
 
 class Resolver(Protocol):
     """Answers questions about names; DNS trouble is a value, never an exception."""
+
+    async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        """Ask for any type in `wire.TYPES`, following CNAMEs; the values are as `wire.Record.data` has them."""
+        ...
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""
@@ -54,225 +42,167 @@ class Resolver(Protocol):
 
 
 @dataclass(frozen=True)
-class _Reply:
-    """A message with the server it came from."""
+class _Broken:
+    """Why one answer cannot be followed: a fault of the zone, which asking again does not mend."""
 
-    message: Message
-    server: str
+    reason: FailureReason
+    detail: str
 
 
 class StubResolver:
-    """Asks the given servers, or the system's, in order; identical questions are asked once.
+    """Asks the given servers, or the system's when `servers` is None, and remembers every verdict for its lifetime.
 
-    `timeout` is in seconds, for one question with all its retries; `attempts` is how often each server is asked.
+    `timeout` is in seconds, for one question with all its retries; `attempts` is how often each server is asked;
+    `concurrency` is how many questions may be under way. Identical questions under way are asked once.
+    A resolver belongs to one event loop. CNAMEs at the asked name are followed up to 16 hops.
     """
 
     def __init__(
         self,
         servers: tuple[Server, ...] | None = None,
         *,
-        timeout: float = 5.0,
-        attempts: int = 2,
+        timeout: float | None = None,
+        attempts: int | None = None,
         concurrency: int = 64,
     ) -> None:
-        self._servers = system_servers() if servers is None else servers
-        self._timeout = timeout
-        self._attempts = attempts
+        system = system_name_servers()
+        self._name_servers = NameServers(
+            system.servers if servers is None else servers,
+            timeout=system.timeout * system.attempts if timeout is None else timeout,
+            attempts=system.attempts if attempts is None else attempts,
+        )
         self._slots = asyncio.Semaphore(concurrency)
-        self._asked: dict[tuple[DomainName, str], asyncio.Task[_Reply | LookupFailed]] = {}
+        self._asked: dict[tuple[DomainName, str], asyncio.Task[Reply | LookupFailed]] = {}
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""
-        return await self._resolve(name, "TXT", lambda data: Txt(data) if isinstance(data, tuple) else None)
+        answer = await self.resolve(name, "TXT")
+        if not isinstance(answer, Found):
+            return answer
+        return _with(answer, tuple(Txt(data) for data in answer.values if isinstance(data, tuple)))
 
     async def mx(self, name: DomainName) -> Answer[Mx]:
         """Ask for MX, following CNAMEs."""
-        return await self._resolve(name, "MX", lambda data: data if isinstance(data, Mx) else None)
+        answer = await self.resolve(name, "MX")
+        if not isinstance(answer, Found):
+            return answer
+        return _with(answer, tuple(data for data in answer.values if isinstance(data, Mx)))
 
     async def cname(self, name: DomainName) -> Answer[DomainName]:
         """Ask for the CNAME of the name itself, following nothing."""
         reply = await self._reply(name, "CNAME")
         if isinstance(reply, LookupFailed):
             return reply
-        found = [r for r in reply.message.answers if r.type == TYPES["CNAME"] and r.owner == name.ascii]
+        found = _records(reply, name, "CNAME")
         if not found:
-            return _missing(
-                reply, (), is_nxdomain=reply.message.rcode == NXDOMAIN and not reply.message.answers
-            )
-        try:
-            targets = tuple(DomainName.parse_lookup(str(record.data)) for record in found)
-        except InputError as error:
-            return _malformed(f"{name} is an alias of no name: {error.message}", reply.server)
-        ttl = timedelta(seconds=min(record.ttl for record in found))
-        return Found(targets, ttl, server=reply.server, authenticated=reply.message.authenticated)
+            return _missing(reply, ())
+        if not all(record.data for record in found):
+            return _failed(_alias_of_root(name), (), reply.server)
+        targets = tuple(DomainName(str(record.data)) for record in found)
+        return _found(reply, found, (), targets)
 
-    async def _resolve(self, name: DomainName, rdtype: str, read: Callable[[object], T | None]) -> Answer[T]:
-        """Follow the chain from `name`, asking again where a server gives only part of it."""
-        via: list[Hop] = []
+    async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        """Ask for any type in `wire.TYPES`; a server that gives only part of a chain is asked for the rest."""
+        if rdtype == "CNAME":
+            return await self.cname_as_data(name)
+        via: tuple[Hop, ...] = ()
         at = name
         while True:
             reply = await self._reply(at, rdtype)
             if isinstance(reply, LookupFailed):
-                return replace(reply, via=tuple(via))
-            try:
-                hops = _hops(at, reply.message.answers)
-            except InputError as error:
-                return replace(
-                    _malformed(f"a CNAME leads to no name: {error.message}", reply.server), via=tuple(via)
-                )
+                return replace(reply, via=via)
+            hops = _hops(at, reply)
+            if isinstance(hops, _Broken):
+                return _failed(hops, via, reply.server)
             via += hops
-            end = via[-1].target if via else name
-            if _is_loop(name, via):
-                return LookupFailed(
-                    FailureReason.LOOP,
-                    f"the CNAMEs of {name} do not end: {' → '.join(hop.target.ascii for hop in via[:4])} …",
-                    temporary=False,
-                    via=tuple(via[:LONGEST_CHAIN]),
-                    server=reply.server,
-                )
-            records = [r for r in reply.message.answers if r.type == TYPES[rdtype] and r.owner == end.ascii]
-            if records or not hops:
-                return _answer(reply, records, tuple(via), read)
-            if reply.message.rcode == NXDOMAIN:
-                return _missing(reply, tuple(via), is_nxdomain=True)
-            if any(isinstance(record.data, Soa) for record in reply.message.authority):
-                return _missing(reply, tuple(via), is_nxdomain=False)
-            at = end
+            if _does_not_end(name, via):
+                return _failed(_loop(name, via), via[:LONGEST_CHAIN], reply.server)
+            at = via[-1].target if via else name
+            records = _records(reply, at, rdtype)
+            if records:
+                return _found(reply, records, via, tuple(record.data for record in records))
+            if not hops or reply.message.rcode == NXDOMAIN or _soa(reply):
+                return _missing(reply, via)
 
-    async def _reply(self, name: DomainName, rdtype: str) -> _Reply | LookupFailed:
+    async def cname_as_data(self, name: DomainName) -> Answer[Data]:
+        """Ask like `cname`, with the targets as text."""
+        answer = await self.cname(name)
+        if not isinstance(answer, Found):
+            return answer
+        return _with(answer, tuple(target.ascii for target in answer.values))
+
+    async def _reply(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
         key = (name, rdtype)
         if key not in self._asked:
-            self._asked[key] = asyncio.create_task(self._ask_servers(name, rdtype))
-        return await self._asked[key]
+            self._asked[key] = asyncio.create_task(self._ask(name, rdtype))
+        # Shielded: who gives up waiting must not take the answer away from the others.
+        reply = await asyncio.shield(self._asked[key])
+        if isinstance(reply, LookupFailed) and reply.temporary:
+            self._asked.pop(key, None)
+        return reply
 
-    async def _ask_servers(self, name: DomainName, rdtype: str) -> _Reply | LookupFailed:
-        if not self._servers:
-            return LookupFailed(
-                FailureReason.NETWORK,
-                "this machine names no name server; give one with --nameserver",
-                temporary=True,
-            )
+    async def _ask(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
         async with self._slots:
-            failure: LookupFailed | None = None
-            share = self._timeout / (self._attempts * len(self._servers))
-            for _ in range(self._attempts):
-                for server in self._servers:
-                    reply = await self._ask_server(server, name, rdtype, share)
-                    if isinstance(reply, _Reply):
-                        return reply
-                    failure = _better(failure, reply)
-            assert failure is not None  # noqa: S101 - there was at least one server and one attempt
-            return failure
-
-    async def _ask_server(
-        self, server: Server, name: DomainName, rdtype: str, timeout: float
-    ) -> _Reply | LookupFailed:
-        where = f"{server[0]}:{server[1]}" if ":" not in server[0] else f"[{server[0]}]:{server[1]}"
-        try:
-            message = await ask(server, name, rdtype, timeout=timeout)
-            if message.rcode in _NO_EDNS:
-                message = await ask(server, name, rdtype, timeout=timeout, edns=False)
-            if message.rcode == SERVFAIL:
-                return await self._servfail(server, name, rdtype, timeout, where)
-        except TimeoutError:
-            return LookupFailed(
-                FailureReason.TIMEOUT,
-                f"{where} did not answer for {rdtype} {name}",
-                temporary=True,
-                server=where,
-            )
-        except MalformedMessage as error:
-            return _malformed(f"{where} sent no DNS message for {rdtype} {name}: {error}", where)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            return LookupFailed(
-                FailureReason.NETWORK, f"{where} cannot be reached: {reason}", temporary=True, server=where
-            )
-        if message.rcode == REFUSED:
-            return LookupFailed(
-                FailureReason.REFUSED, f"{where} refuses to answer for {name}", temporary=True, server=where
-            )
-        if message.rcode not in (NOERROR, NXDOMAIN):
-            return _malformed(f"{where} answered with code {message.rcode} for {rdtype} {name}", where)
-        return _Reply(message, where)
-
-    async def _servfail(
-        self, server: Server, name: DomainName, rdtype: str, timeout: float, where: str
-    ) -> LookupFailed:
-        """Tell a zone whose signatures are wrong from a server in trouble: ask without validation."""
-        try:
-            unchecked = await ask(server, name, rdtype, timeout=timeout, checking_disabled=True)
-            is_bogus = unchecked.rcode in (NOERROR, NXDOMAIN)  # RFC 4035 §3.2.2
-        except (TimeoutError, OSError, MalformedMessage):
-            is_bogus = False
-        if is_bogus:
-            return LookupFailed(
-                FailureReason.BOGUS,
-                f"{where}: DNSSEC validation fails for {name}; the zone's signatures are wrong",
-                temporary=False,
-                server=where,
-            )
-        return LookupFailed(
-            FailureReason.SERVFAIL,
-            f"{where} fails for {rdtype} {name} (SERVFAIL)",
-            temporary=True,
-            server=where,
-        )
+            return await self._name_servers.reply(name, rdtype)
 
 
-def _hops(start: DomainName, answers: tuple[Record, ...]) -> list[Hop]:
-    """Follow the CNAMEs of one answer from `start`; raises InputError for a target that is no name."""
-    aliases = {record.owner: record for record in answers if record.type == TYPES["CNAME"]}
+def _hops(start: DomainName, reply: Reply) -> tuple[Hop, ...] | _Broken:
+    """Follow the CNAMEs of one answer from `start`."""
     hops: list[Hop] = []
     at = start
-    while at.ascii in aliases and len(hops) <= LONGEST_CHAIN:
-        record = aliases[at.ascii]
-        target = DomainName.parse_lookup(str(record.data))
-        hops.append(Hop(at, target, timedelta(seconds=record.ttl)))
+    while len(hops) <= LONGEST_CHAIN:
+        alias = next(iter(_records(reply, at, "CNAME")), None)
+        if alias is None:
+            break
+        if not alias.data:
+            return _alias_of_root(at)
+        target = DomainName(str(alias.data))
+        hops.append(Hop(at, target, timedelta(seconds=alias.ttl)))
         at = target
-    return hops
+    return tuple(hops)
 
 
-def _is_loop(start: DomainName, via: list[Hop]) -> bool:
-    seen = {start}
-    for hop in via:
-        if hop.target in seen:
-            return True
-        seen.add(hop.target)
-    return len(via) > LONGEST_CHAIN
+def _records(reply: Reply, owner: DomainName, rdtype: str) -> list[Record]:
+    wanted = TYPES[rdtype]
+    return [r for r in reply.message.answers if r.type == wanted and r.owner == owner.ascii]
 
 
-def _answer(
-    reply: _Reply, records: list[Record], via: tuple[Hop, ...], read: Callable[[object], T | None]
-) -> Answer[T]:
-    if not records:
-        return _missing(reply, via, is_nxdomain=reply.message.rcode == NXDOMAIN)
-    values = tuple(value for value in (read(record.data) for record in records) if value is not None)
-    ttl = timedelta(seconds=min([record.ttl for record in records]))
+def _does_not_end(start: DomainName, via: tuple[Hop, ...]) -> bool:
+    names = [start, *(hop.target for hop in via)]
+    return len(set(names)) < len(names) or len(via) > LONGEST_CHAIN
+
+
+def _loop(name: DomainName, via: tuple[Hop, ...]) -> _Broken:
+    path = " → ".join(hop.target.ascii for hop in via[:4])
+    return _Broken(FailureReason.LOOP, f"the CNAMEs of {name} do not end: {path} …")
+
+
+def _alias_of_root(name: DomainName) -> _Broken:
+    return _Broken(FailureReason.MALFORMED, f"the CNAME at {name} points to the root, which is no host")
+
+
+def _failed(broken: _Broken, via: tuple[Hop, ...], server: str) -> LookupFailed:
+    return LookupFailed(broken.reason, broken.detail, temporary=False, via=via, server=server)
+
+
+def _found(reply: Reply, records: list[Record], via: tuple[Hop, ...], values: tuple[T, ...]) -> Found[T]:
+    ttl = timedelta(seconds=min(record.ttl for record in records))
     return Found(values, ttl, via, reply.server, reply.message.authenticated)
 
 
-def _missing(reply: _Reply, via: tuple[Hop, ...], *, is_nxdomain: bool) -> Missing:
-    negative = [
-        min(record.ttl, record.data.minimum)  # RFC 2308 §5
-        for record in reply.message.authority
-        if isinstance(record.data, Soa)
-    ]
-    return Missing(
-        MissingKind.NXDOMAIN if is_nxdomain else MissingKind.NODATA,
-        timedelta(seconds=negative[0]) if negative else None,
-        via,
-        reply.server,
-    )
+def _with(answer: Found[Data], values: tuple[T, ...]) -> Found[T]:
+    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
 
 
-def _malformed(detail: str, server: str) -> LookupFailed:
-    return LookupFailed(FailureReason.MALFORMED, detail, temporary=True, server=server)
+def _missing(reply: Reply, via: tuple[Hop, ...]) -> Missing:
+    soa = _soa(reply)
+    kind = MissingKind.NXDOMAIN if reply.message.rcode == NXDOMAIN else MissingKind.NODATA
+    return Missing(kind, soa and timedelta(seconds=soa), via, reply.server)
 
 
-def _better(former: LookupFailed | None, latest: LookupFailed) -> LookupFailed:
-    """Keep the failure that says most: a bogus zone over silence."""
-    if former is None or latest.reason is FailureReason.BOGUS:
-        return latest
-    silent = (FailureReason.TIMEOUT, FailureReason.NETWORK)
-    return latest if former.reason in silent and latest.reason not in silent else former
+def _soa(reply: Reply) -> int | None:
+    """Give the negative TTL in seconds, None where the answer holds no SOA (RFC 2308 §5)."""
+    for record in reply.message.authority:
+        if isinstance(record.data, Soa):
+            return min(record.ttl, record.data.minimum)
+    return None

@@ -33,21 +33,24 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """The writing half of Exchange: each method is one cmdlet; raises children of ExchangeError."""
+    """The writing half of Exchange: each method is one cmdlet; raises children of ExchangeError.
 
-    def create_dkim_config(self, domain: DomainName, key_size: int) -> None:
+    What a method gives back is of no interest: only a later look tells what took effect.
+    """
+
+    def create_dkim_config(self, domain: DomainName, key_size: int) -> object:
         """Make keys, signing off."""
         ...
 
-    def enable_dkim(self, domain: DomainName) -> None:
+    def enable_dkim(self, domain: DomainName) -> object:
         """Switch signing on."""
         ...
 
-    def disable_dkim(self, domain: DomainName) -> None:
+    def disable_dkim(self, domain: DomainName) -> object:
         """Switch signing off."""
         ...
 
-    def rotate_dkim(self, domain: DomainName, key_size: int | None) -> None:
+    def rotate_dkim(self, domain: DomainName, key_size: int | None) -> object:
         """Make the other selector the next to sign."""
         ...
 

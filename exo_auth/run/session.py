@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from exo_auth import __version__
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import MailDns
 from exo_auth.identity.access_token import AccessToken, TokenSource
@@ -114,6 +115,7 @@ class ReadingSession:
             self.settings.cloud,
             self.tenant_id,
             self.tokens,
+            user_agent=f"exo-auth/{__version__}",
             limits=Limits(connect=timeouts.connect.total_seconds(), read=timeouts.answer.total_seconds()),
         )
 

@@ -93,6 +93,11 @@ class Faults:
         with self._lock:
             self._faults.clear()
 
+    def is_set(self, kind: str) -> bool:
+        """Is any fault of this kind set, fired or not?"""
+        with self._lock:
+            return any(fault.kind == kind for fault in self._faults)
+
     def take(self, kind: str, *, cmdlet: str | None = None, domain: str | None = None) -> Fault | None:
         """Give the fault that fires for this call, and count it; None when none does."""
         with self._lock:

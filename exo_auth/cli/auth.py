@@ -1,0 +1,194 @@
+"""`exo-auth auth` and `whoami`: sign in, and find out why it fails (cli)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exo_auth.cli.options import Common, command
+from exo_auth.cli.talk import note, warner
+from exo_auth.errors import InputError
+
+if TYPE_CHECKING:
+    from exo_auth.run.session import ReadingSession
+
+app = typer.Typer(no_args_is_help=True)
+certificate_app = typer.Typer(no_args_is_help=True)
+app.add_typer(certificate_app, name="certificate", help="The certificate that an application signs in with.")
+
+
+@app.command()
+@command
+def setup(
+    common: Common,
+    print_steps: Annotated[
+        bool, typer.Option("--print", envvar="EXO_AUTH_PRINT", help="Print the steps; the only way for now.")
+    ] = True,
+) -> None:
+    """Print how to register the application: permission, consent, role, certificate. Nothing is changed.
+
+    Example:  exo-auth auth setup --print
+    """
+    from exo_auth.identity.app_registration import setup_steps
+
+    settings = common.settings()
+    if print_steps:
+        print(setup_steps(settings.cloud, settings.tenant or "contoso.onmicrosoft.com"))
+
+
+@app.command()
+@command
+def login(common: Common) -> None:
+    """Sign a person in, by device code or browser, and keep the sign-in for later commands.
+
+    Example:  EXO_AUTH_METHOD=device-code exo-auth auth login
+    """
+    from exo_auth.run.sign_in import PEOPLE
+
+    with _session(common) as session:
+        if session.settings.auth.method not in PEOPLE:
+            raise InputError(
+                f"the configured sign-in is {session.settings.auth.method or 'none'}, which needs no login",
+                hint="set EXO_AUTH_METHOD=device-code or browser, or use `exo-auth auth test`",
+            )
+        token = session.token
+    note(common, f"signed in as {token.user_name} until {token.expires_at:%Y-%m-%d %H:%MZ}")
+
+
+@app.command()
+@command
+def logout(common: Common) -> None:
+    """Forget the sign-in that is kept on this machine.
+
+    Example:  exo-auth auth logout
+    """
+    from exo_auth.run.sign_in import forget
+
+    note(common, forget(common.settings()))
+
+
+@app.command()
+@command
+def status(common: Common) -> None:
+    """Say how a sign-in would be done, and what is kept on this machine; nothing is asked of anybody.
+
+    Example:  exo-auth auth status
+    """
+    from exo_auth.render.tenant_text import facts_text
+    from exo_auth.run.sign_in import describe
+
+    settings = common.settings()
+    print(facts_text("auth-status", describe(settings), settings.output))
+
+
+@app.command()
+@command
+def test(common: Common) -> None:
+    """Sign in, and say which rights are there and which are missing, with the exact remedy.
+
+    Example:  exo-auth auth test
+    """
+    from exo_auth.errors import NotPermitted, Refusal
+    from exo_auth.identity.permission_advice import advice
+    from exo_auth.render.tenant_text import facts_text
+    from exo_auth.run.preflight import preflight
+
+    with _session(common) as session:
+        missing = advice(session.token, session.settings.cloud)
+        for line in missing:
+            note(common, line)
+        preflight(session, ("Get-DkimSigningConfig", "Rotate-DkimSigningConfig", "Set-DkimSigningConfig"))
+        organization = session.reader.organization()
+        facts = {"organization": organization.name, **_claims(session)}
+    print(facts_text("auth-test", facts, session.settings.output))
+    if missing and not session.token.directory_roles:
+        raise NotPermitted("rights are missing", refusal=Refusal.NO_ROLE, hint=missing[0])
+
+
+@command
+def whoami(common: Common) -> None:
+    """Say who the token speaks for: tenant, application or user, roles, expiry.
+
+    Example:  exo-auth whoami -o json
+    """
+    from exo_auth.render.tenant_text import facts_text
+
+    with _session(common) as session:
+        facts = _claims(session)
+    print(facts_text("whoami", facts, session.settings.output))
+
+
+@certificate_app.command("new")
+@command
+def certificate_new(
+    common: Common,
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", metavar="PREFIX", envvar="EXO_AUTH_OUT", help="Writes PREFIX.pem and PREFIX.cer."
+        ),
+    ] = "exo-auth",
+    days: Annotated[int, typer.Option("--days", envvar="EXO_AUTH_DAYS", help="How long it is valid.")] = 365,
+    name: Annotated[
+        str, typer.Option("--common-name", envvar="EXO_AUTH_COMMON_NAME", help="The subject's name.")
+    ] = "exo-auth",
+) -> None:
+    """Make a key and a self-signed certificate for the application; the key's file is private to you.
+
+    Example:  exo-auth auth certificate new --out app --days 180
+    """
+    from datetime import UTC, datetime
+    from pathlib import Path
+
+    from exo_auth.identity.certificate import make_certificate
+    from exo_auth.render.tenant_text import facts_text
+
+    made = make_certificate(Path(out), common_name=name, days=days, now=datetime.now(UTC))
+    print(facts_text("certificate", made.facts(), common.settings().output))
+
+
+@certificate_app.command("show")
+@command
+def certificate_show(
+    common: Common,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Default: the configured one.")] = None,
+) -> None:
+    """Show thumbprints and expiry of a certificate.
+
+    Example:  exo-auth auth certificate show app.pem
+    """
+    from pathlib import Path
+
+    from exo_auth.identity.certificate import read_certificate
+    from exo_auth.render.tenant_text import facts_text
+
+    settings = common.settings()
+    path = Path(file) if file else settings.auth.certificate_file
+    if path is None:
+        raise InputError("no certificate is configured", hint="name a file, or set auth.certificate_file")
+    secret = None if file else settings.auth.secret("certificate_passphrase", os.environ)
+    print(facts_text("certificate", read_certificate(path, secret).facts(), settings.output))
+
+
+def _session(common: Common) -> ReadingSession:
+    from exo_auth.run.session import ReadingSession
+
+    return ReadingSession(
+        common.settings(), os.environ, warn=warner(common), prompt=lambda text: note(common, text)
+    )
+
+
+def _claims(session: ReadingSession) -> dict[str, str]:
+    token = session.token
+    return {
+        "tenant id": token.tenant_id or session.settings.issuer_tenant,
+        "kind": "application" if token.is_app_only else "user",
+        "application": str(token.claims.get("appid") or token.claims.get("azp") or ""),
+        "name": token.user_name or str(token.claims.get("app_displayname", "")),
+        "permissions": ", ".join((*token.roles, *token.scopes)),
+        "directory roles": ", ".join(sorted(token.directory_roles)),
+        "audience": str(token.claims.get("aud", "")),
+        "expires at": f"{token.expires_at:%Y-%m-%d %H:%M:%SZ}",
+    }

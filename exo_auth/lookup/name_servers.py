@@ -1,0 +1,186 @@
+"""`NameServers`: one question to the servers in turn until one gives a verdict (lookup; async I/O)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from exo_auth.domain_name import DomainName
+from exo_auth.facts.dns import FailureReason, LookupFailed
+from exo_auth.lookup.exchange_messages import Server, ask
+from exo_auth.lookup.wire import (
+    BADVERS,
+    FORMERR,
+    NOERROR,
+    NOTIMP,
+    NXDOMAIN,
+    REFUSED,
+    SERVFAIL,
+    TYPES,
+    MalformedMessage,
+    Message,
+)
+
+_VERDICTS = frozenset({NOERROR, NXDOMAIN})
+_NO_EDNS = frozenset({FORMERR, NOTIMP, BADVERS})  # how servers answer what they do not know, RFC 6891 §7
+_SILENT = frozenset({FailureReason.TIMEOUT, FailureReason.NETWORK})
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A message that says what there is or is not, with the server (host:port) it came from."""
+
+    message: Message
+    server: str
+
+
+@dataclass(frozen=True)
+class _Try:
+    """One question to one server, to be finished at `until` of the event loop's clock."""
+
+    server: Server
+    name: DomainName
+    rdtype: str
+    until: float
+
+    @property
+    def where(self) -> str:
+        host, port = self.server
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    @property
+    def what(self) -> str:
+        return f"{self.rdtype} {self.name}"
+
+    def failed(self, reason: FailureReason, detail: str, *, temporary: bool = True) -> LookupFailed:
+        return LookupFailed(reason, f"{self.where} {detail}", temporary, server=self.where)
+
+
+class NameServers:
+    """Asks `servers` in their order, `attempts` times each, and gives up after `timeout` seconds in all.
+
+    A server that stayed silent is asked after the others until it answers again; one that cannot read EDNS is
+    asked without from then on.
+    """
+
+    def __init__(self, servers: tuple[Server, ...], *, timeout: float, attempts: int) -> None:
+        self._servers = servers
+        self._timeout = timeout
+        self._attempts = max(1, attempts)
+        self._silent: set[Server] = set()
+        self._without_edns: set[Server] = set()
+
+    async def reply(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
+        """Ask until one server gives a verdict; else give the failure that says most."""
+        failure = LookupFailed(
+            FailureReason.NETWORK,
+            "this machine names no name server; give one with --nameserver",
+            temporary=True,
+        )
+        tries = sorted(self._servers, key=self._silent.__contains__) * self._attempts
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._timeout
+        for number, server in enumerate(tries):
+            share = (deadline - now()) / (len(tries) - number)
+            reply = await self._one(_Try(server, name, rdtype, now() + share))
+            if isinstance(reply, Reply) or reply.reason is FailureReason.BOGUS:
+                return reply  # a bogus zone is a verdict: a server that does not validate would only hide it
+            failure = reply if number == 0 else _telling(failure, reply)
+        return failure
+
+    async def _one(self, one: _Try) -> Reply | LookupFailed:
+        try:
+            reply = await self._verdict(one)
+        except TimeoutError as error:
+            self._silent.add(one.server)
+            return one.failed(FailureReason.TIMEOUT, f"did not answer for {one.what} in time{error}")
+        except MalformedMessage as error:
+            return one.failed(FailureReason.MALFORMED, f"sent no valid answer for {one.what}: {error}")
+        except OSError as error:
+            self._silent.add(one.server)
+            reason = error.strerror or str(error) or type(error).__name__
+            return one.failed(FailureReason.NETWORK, f"cannot be reached: {reason}")
+        self._silent.discard(one.server)
+        return reply
+
+    async def _verdict(self, one: _Try) -> Reply | LookupFailed:
+        message = await self._ask(one)
+        if message.rcode == SERVFAIL:
+            unchecked = await self._ask_unchecked(one)
+            if unchecked is None or unchecked.rcode not in _VERDICTS:
+                return _servfail(one, message)
+            # Answered with CD=1: either validation fails (RFC 4035 §3.2.2), or the server has recovered meanwhile.
+            again = await self._ask(one)
+            if again.rcode == SERVFAIL:
+                return _bogus(one, again)
+            message = again
+        return _read(one, message)
+
+    async def _ask_unchecked(self, one: _Try) -> Message | None:
+        try:
+            return await self._ask(one, checking_disabled=True)
+        except (OSError, MalformedMessage):  # TimeoutError is an OSError; the SERVFAIL stays the news
+            return None
+
+    async def _ask(self, one: _Try, *, checking_disabled: bool = False) -> Message:
+        edns = one.server not in self._without_edns
+        message = await ask(
+            one.server,
+            one.name,
+            one.rdtype,
+            until=one.until,
+            edns=edns,
+            checking_disabled=checking_disabled,
+        )
+        if edns and message.rcode in _NO_EDNS:
+            self._without_edns.add(one.server)
+            return await self._ask(one, checking_disabled=checking_disabled)
+        return message
+
+
+def _read(one: _Try, message: Message) -> Reply | LookupFailed:
+    if message.rcode == REFUSED:
+        return one.failed(
+            FailureReason.REFUSED, f"refuses to answer for {one.name} (REFUSED){_words(message)}"
+        )
+    if message.rcode not in _VERDICTS:
+        return one.failed(FailureReason.MALFORMED, f"answered {one.what} with response code {message.rcode}")
+    if _is_referral(message):
+        return one.failed(
+            FailureReason.REFUSED, f"does not resolve {one.name}: it only names the servers to ask instead"
+        )
+    return Reply(message, one.where)
+
+
+def _is_referral(message: Message) -> bool:
+    """Is it a pointer to other servers? RFC 2308 §2.2: NS without SOA, and nothing answered."""
+    if message.rcode != NOERROR or message.answers or message.recursion_available:
+        return False
+    kinds = {record.type for record in message.authority}
+    return TYPES["NS"] in kinds and TYPES["SOA"] not in kinds
+
+
+def _servfail(one: _Try, message: Message) -> LookupFailed:
+    return one.failed(FailureReason.SERVFAIL, f"fails for {one.what} (SERVFAIL){_words(message)}")
+
+
+def _bogus(one: _Try, message: Message) -> LookupFailed:
+    return one.failed(
+        FailureReason.BOGUS,
+        f"rejects {one.what}: the zone’s DNSSEC signatures do not validate{_words(message)}",
+        temporary=False,
+    )
+
+
+def _words(message: Message) -> str:
+    """Write the server's own explanation (RFC 8914), shortened and without control characters."""
+    parts = [
+        f"EDE {code}" + (f" {''.join(c if c.isprintable() else '�' for c in text[:120])}" if text else "")
+        for code, text in message.extended_errors[:3]
+    ]
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _telling(former: LookupFailed, latest: LookupFailed) -> LookupFailed:
+    """Keep the failure that says most: any answer over silence, the first of equals."""
+    return latest if former.reason in _SILENT and latest.reason not in _SILENT else former

@@ -1,0 +1,108 @@
+"""`Zones`: what stands in the sandbox's DNS — the tenant's zones, and the names Microsoft publishes keys at (sandbox)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+TTL = 3600  # seconds
+NEGATIVE_TTL = 900  # seconds, the SOA's minimum
+LONGEST_STRING = 255  # octets, RFC 1035 §3.3
+
+
+@dataclass(frozen=True)
+class ZoneRecord:
+    """One record: names lower case without the trailing dot; TXT as its strings, joined by newlines never."""
+
+    owner: str
+    type: str  # CNAME, TXT, MX
+    value: tuple[str, ...]
+    ttl: int = TTL
+
+
+class Zones:
+    """All records by owner and type; safe to use from all server threads."""
+
+    def __init__(self, apexes: tuple[str, ...], published_keys: Callable[[], dict[str, str]]) -> None:
+        self._lock = threading.Lock()
+        self._apexes = tuple(apex.lower() for apex in apexes)
+        self._published_keys = published_keys
+        self._records: dict[tuple[str, str], ZoneRecord] = {}
+
+    def publish_cname(self, owner: str, target: str, ttl: int = TTL) -> None:
+        """Put a CNAME; one that is there is replaced."""
+        self._put(ZoneRecord(owner.lower(), "CNAME", (target.lower().rstrip("."),), ttl))
+
+    def publish_txt(self, owner: str, text: str, ttl: int = TTL) -> None:
+        """Put a TXT record, split into strings of at most 255 octets."""
+        chunks = tuple(text[i : i + LONGEST_STRING] for i in range(0, len(text), LONGEST_STRING)) or ("",)
+        self._put(ZoneRecord(owner.lower(), "TXT", chunks, ttl))
+
+    def publish_mx(self, owner: str, host: str, preference: int = 0) -> None:
+        """Put an MX record."""
+        self._put(ZoneRecord(owner.lower(), "MX", (str(preference), host.lower())))
+
+    def remove(self, owner: str, rdtype: str) -> None:
+        """Take a record away; nothing happens when there is none."""
+        with self._lock:
+            self._records.pop((owner.lower(), rdtype), None)
+
+    def cname_of(self, owner: str) -> str | None:
+        """Give the target of the CNAME at `owner`."""
+        with self._lock:
+            record = self._records.get((owner.lower(), "CNAME"))
+        return record.value[0] if record else None
+
+    def find(self, name: str, rdtype: str) -> ZoneRecord | None:
+        """Give the record of that type at the name itself, from a wildcard if nothing else exists there."""
+        wanted = name.lower()
+        if rdtype == "TXT":
+            key = self._published_keys().get(wanted)
+            if key is not None:
+                chunks = tuple(key[i : i + LONGEST_STRING] for i in range(0, len(key), LONGEST_STRING))
+                return ZoneRecord(wanted, "TXT", chunks)
+        with self._lock:
+            record = self._records.get((wanted, rdtype))
+            if record is not None or self._has_name(wanted):
+                return record
+            wildcard = self._records.get((f"*.{wanted.partition('.')[2]}", rdtype))
+        return ZoneRecord(wanted, rdtype, wildcard.value, wildcard.ttl) if wildcard else None
+
+    def exists(self, name: str) -> bool:
+        """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
+        wanted = name.lower()
+        if any(key == wanted or key.endswith(f".{wanted}") for key in self._published_keys()):
+            return True
+        with self._lock:
+            return self._has_name(wanted) or (f"*.{wanted.partition('.')[2]}", "TXT") in self._records
+
+    def apex_of(self, name: str) -> str | None:
+        """Give the zone the name lies in; None when this server knows nothing of it."""
+        wanted = name.lower()
+        within = [apex for apex in self._apexes if wanted == apex or wanted.endswith(f".{apex}")]
+        return max(within, key=len, default=None)
+
+    def to_state(self) -> list[dict[str, Any]]:
+        """Give all records as plain JSON values."""
+        with self._lock:
+            return [
+                {"owner": r.owner, "type": r.type, "value": list(r.value), "ttl": r.ttl}
+                for r in self._records.values()
+            ]
+
+    def load_state(self, values: list[dict[str, Any]]) -> None:
+        """Take back what `to_state` gave."""
+        records = [ZoneRecord(v["owner"], v["type"], tuple(v["value"]), int(v["ttl"])) for v in values]
+        with self._lock:
+            self._records = {(record.owner, record.type): record for record in records}
+
+    def _put(self, record: ZoneRecord) -> None:
+        with self._lock:
+            self._records[record.owner, record.type] = record
+
+    def _has_name(self, wanted: str) -> bool:
+        if wanted in self._apexes:
+            return True
+        return any(owner == wanted or owner.endswith(f".{wanted}") for owner, _ in self._records)
