@@ -53,7 +53,19 @@ def run(arguments: list[str]) -> int:
         # The reader of our output went away; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as bug:  # noqa: BLE001 - the last door: a person sees a sentence, never a trace unasked
+        return _report_bug(bug, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _report_bug(bug: Exception, arguments: list[str]) -> int:
+    if os.environ.get("EXO_AUTH_VERBOSE") or {"-v", "--verbose"} & set(arguments):
+        import traceback
+
+        traceback.print_exception(bug)
+    print(f"error: this is a bug of exo-auth: {type(bug).__name__}: {bug}", file=sys.stderr)
+    print("hint: run it again with --verbose and report what it prints", file=sys.stderr)
+    return 1
 
 
 def report(error: ExoAuthError, arguments: list[str]) -> None:

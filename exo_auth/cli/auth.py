@@ -139,14 +139,21 @@ def certificate_new(
 
     Example:  exo-auth auth certificate new --out app --days 180
     """
-    from datetime import UTC, datetime
     from pathlib import Path
 
     from exo_auth.identity.certificate import make_certificate
     from exo_auth.render.tenant_text import facts_text
+    from exo_auth.run.service_clock import utc_now
 
-    made = make_certificate(Path(out), common_name=name, days=days, now=datetime.now(UTC))
-    print(facts_text("certificate", made.facts(), common.settings().output))
+    made = make_certificate(Path(out), name, days, utc_now)
+    facts = {
+        "private file": str(made.private_file),
+        "public file": str(made.public_file),
+        "sha1 thumbprint": made.sha1,
+        "sha256 thumbprint": made.sha256,
+        "expires at": f"{made.expires_at:%Y-%m-%d %H:%MZ}",
+    }
+    print(facts_text("certificate", facts, common.settings().output))
 
 
 @certificate_app.command("show")
@@ -161,15 +168,26 @@ def certificate_show(
     """
     from pathlib import Path
 
-    from exo_auth.identity.certificate import read_certificate
+    from exo_auth.identity.certificate_file import read_signing_key, sha1_of, sha256_of
+    from exo_auth.identity.credential import Certificate
     from exo_auth.render.tenant_text import facts_text
+    from exo_auth.run.service_clock import utc_now
 
     settings = common.settings()
     path = Path(file) if file else settings.auth.certificate_file
     if path is None:
         raise InputError("no certificate is configured", hint="name a file, or set auth.certificate_file")
     secret = None if file else settings.auth.secret("certificate_passphrase", os.environ)
-    print(facts_text("certificate", read_certificate(path, secret).facts(), settings.output))
+    found = read_signing_key(Certificate("", path, secret), utc_now()).certificate
+    facts = {
+        "file": str(path),
+        "subject": found.subject.rfc4514_string(),
+        "sha1 thumbprint": sha1_of(found),
+        "sha256 thumbprint": sha256_of(found),
+        "valid from": f"{found.not_valid_before_utc:%Y-%m-%d %H:%MZ}",
+        "expires at": f"{found.not_valid_after_utc:%Y-%m-%d %H:%MZ}",
+    }
+    print(facts_text("certificate", facts, settings.output))
 
 
 def _session(common: Common) -> ReadingSession:

@@ -100,8 +100,15 @@ def demo(
 
 
 def _environment(box: Sandbox, state: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT", "TERM") if name in os.environ}
-    own = {"EXO_AUTH_STATE_DIR": state, "EXO_AUTH_CONFIG": os.devnull, "PYTHONUTF8": "1"}
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TERM") if name in os.environ}
+    # A home of its own, so that no configuration of this machine plays a part.
+    own = {
+        "EXO_AUTH_STATE_DIR": state,
+        "HOME": state,
+        "XDG_CONFIG_HOME": state,
+        "APPDATA": state,
+        "PYTHONUTF8": "1",
+    }
     return {**kept, **box.description.environment, **own}
 
 

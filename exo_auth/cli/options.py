@@ -207,7 +207,7 @@ def given(*groups: object) -> dict[str, object]:
     return {
         part.metadata["setting"]: getattr(group, part.name)
         for group in groups
-        for part in fields(group)  # type: ignore[arg-type]  # only dataclass instances are passed
+        for part in fields(group)
         if "setting" in part.metadata and getattr(group, part.name) is not None
     }
 
@@ -251,5 +251,5 @@ def _parameters_of(group: type) -> list[inspect.Parameter]:
             default=part.default if part.default is not MISSING else inspect.Parameter.empty,
             annotation=hints[part.name],
         )
-        for part in fields(group)  # type: ignore[arg-type]
+        for part in fields(group)
     ]

@@ -114,7 +114,7 @@ def show_plan(common: Common, settings: Settings, plan: Plan) -> None:
 
         print(to_text(to_document(plan)))
     else:
-        print(plan_text(plan, color=common.color))
+        print(plan_text(plan, color=common.color), flush=True)
 
 
 def show_report(common: Common, settings: Settings, report: RunReport) -> None:

@@ -1,159 +1,129 @@
-"""Signing a person in: device code or browser; who is signed in; signing out (identity)."""
+"""Tokens for a person; signing in, signing out, and who is signed in (identity)."""
 
 from __future__ import annotations
 
-import time
-import webbrowser
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from msal.oauth2cli.oauth2 import BrowserInteractionTimeoutError
+import msal
 
 from exo_auth.errors import SignInError
+from exo_auth.identity.access_token import AccessToken
 from exo_auth.identity.credential import DeviceCode, Interactive
-from exo_auth.identity.sign_in_errors import Asker, refused, shown
+from exo_auth.identity.person_prompt import Waiting, ask_person
+from exo_auth.identity.sign_in_errors import is_transient
+from exo_auth.identity.sign_in_failures import told
+from exo_auth.identity.stored_people import Person, forget_people, stored_people
+from exo_auth.identity.token_place import TokenPlace
 
-BROWSER_TIMEOUT = 300  # seconds; MSAL by itself waits for ever
-_SLOWER = 5  # seconds more between questions after slow_down (RFC 8628 §3.5)
-_POLL_FLOOR, _POLL_CEILING = 1, 60  # seconds
-
-
-@dataclass(frozen=True)
-class Person:
-    """Somebody whose sign-in is stored."""
-
-    user_name: str
-    tenant_id: str
+# RFC 6749 §5.2 and OpenID Connect Core §3.1.2.6: only the person can help
+_NEEDS_PERSON = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """How time passes and how a browser opens; a test passes its own."""
+class PersonTokens:
+    """Asks Entra for a person: silently while the stored sign-in holds, else through the prompt."""
 
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
-    browse: Callable[[str], bool] = webbrowser.open
-    browser_timeout: float = BROWSER_TIMEOUT  # seconds
+    def __init__(
+        self,
+        credential: DeviceCode | Interactive,
+        place: TokenPlace,
+        prompt: Callable[[str], None],
+        waiting: Waiting | None = None,
+    ) -> None:
+        self._credential = credential
+        self._place = place
+        self._prompt = prompt
+        self._waiting = waiting or Waiting()
+        self._asker = place.asker(credential.client_id)
+        self._user = credential.login_hint if isinstance(credential, Interactive) else None
+        self._lock = threading.Lock()
+        self._app: Any = None
 
+    def token(self, claims_challenge: str | None = None, *, renew: bool = False) -> AccessToken:
+        """Give a token; `renew` and a challenge go past the cache; raises SignInError."""
+        return self._guarded(lambda: self._silently(claims_challenge, renew=renew), claims_challenge)
 
-def ask_person(
-    app: Any,
-    credential: DeviceCode | Interactive,
-    asker: Asker,
-    scope: str,
-    *,
-    prompt: Callable[[str], None],
-    waiting: Waiting,
-    claims_challenge: str | None = None,
-) -> Mapping[str, Any]:
-    """Let the person sign in and give MSAL's answer; `app` is a PublicClientApplication."""
-    if isinstance(credential, DeviceCode):
-        return _by_device_code(app, asker, scope, prompt, waiting, claims_challenge)
-    return _by_browser(app, credential, scope, prompt, waiting, claims_challenge)
+    def login(self) -> AccessToken:
+        """Ask the person now, whatever is stored; raises SignInError."""
+        return self._guarded(lambda: None, None)
 
+    def _guarded(
+        self, silently: Callable[[], Mapping[str, Any] | None], claims_challenge: str | None
+    ) -> AccessToken:
+        with self._lock:
+            try:
+                with told(self._asker):
+                    self._app = self._app or self._application()
+                    answer = silently() or self._ask(claims_challenge)
+                    return self._place.accept(answer, self._asker, self._app.authority.tenant)
+            except SignInError as error:
+                if not is_transient(error):
+                    self._app = None  # MSAL repeats a stored refusal for a minute
+                raise
 
-def stored_people(cache: Any) -> tuple[Person, ...]:
-    """List who is signed in, without the network."""
-    accounts = cache.search(cache.CredentialType.ACCOUNT) if cache is not None else ()
-    people = {Person(str(one.get("username") or ""), str(one.get("realm") or "")) for one in accounts}
-    return tuple(sorted(people, key=lambda one: (one.user_name, one.tenant_id)))
-
-
-def forget_people(cache: Any) -> tuple[Person, ...]:
-    """Remove every stored sign-in of people, and name them; applications' tokens stay."""
-    if cache is None:
-        return ()
-    gone = stored_people(cache)
-    kinds = cache.CredentialType
-    removers = (
-        (kinds.REFRESH_TOKEN, cache.remove_rt),
-        (kinds.ACCESS_TOKEN, cache.remove_at),
-        (kinds.ID_TOKEN, cache.remove_idt),
-        (kinds.ACCOUNT, cache.remove_account),
-    )
-    for kind, remove in removers:
-        for entry in list(cache.search(kind)):
-            if entry.get("home_account_id"):  # a person's; an application's tokens have none
-                remove(entry)
-    return gone
-
-
-def _by_device_code(
-    app: Any,
-    asker: Asker,
-    scope: str,
-    prompt: Callable[[str], None],
-    waiting: Waiting,
-    claims_challenge: str | None,
-) -> Mapping[str, Any]:
-    flow = app.initiate_device_flow([scope], claims_challenge=claims_challenge)
-    if "user_code" not in flow or "device_code" not in flow:
-        raise refused(flow, asker)
-    prompt(shown(str(flow.get("message") or _message(flow)), asker))
-    ends = waiting.monotonic() + _seconds(flow.get("expires_in"), 900)
-    interval = _between(_seconds(flow.get("interval"), _SLOWER))
-    flow["interval"] = _SLOWER  # with 0, MSAL would never come back from its own loop
-    while True:
-        # One question at a time: MSAL's own loop neither slows down when told to nor takes our clock.
-        answer: Mapping[str, Any] = app.acquire_token_by_device_flow(
-            flow, claims_challenge=claims_challenge, exit_condition=lambda _flow: True
+    def _silently(self, claims_challenge: str | None, *, renew: bool) -> Mapping[str, Any] | None:
+        account = self._account()
+        if account is None:
+            return None
+        answer: Mapping[str, Any] | None = self._app.acquire_token_silent_with_error(
+            [self._place.cloud.scope], account, force_refresh=renew, claims_challenge=claims_challenge
         )
-        error = answer.get("error")
-        if error not in ("authorization_pending", "slow_down"):
-            return answer
-        if error == "slow_down":
-            interval = _between(interval + _SLOWER)
-        if waiting.monotonic() + interval >= ends:
-            return {"error": "expired_token"}
-        waiting.sleep(interval)
+        return None if answer and answer.get("error") in _NEEDS_PERSON else answer
 
-
-def _by_browser(
-    app: Any,
-    credential: Interactive,
-    scope: str,
-    prompt: Callable[[str], None],
-    waiting: Waiting,
-    claims_challenge: str | None,
-) -> Mapping[str, Any]:
-    def show(url: str) -> None:
-        try:
-            is_open = waiting.browse(url)
-        except webbrowser.Error:
-            is_open = False
-        where = "in the browser window that has just opened" if is_open else f"here: {url}"
-        prompt(f"Sign in {where}")
-
-    try:
-        answer: Mapping[str, Any] = app.acquire_token_interactive(
-            [scope],
-            login_hint=credential.login_hint,
-            timeout=waiting.browser_timeout,
+    def _ask(self, claims_challenge: str | None) -> Mapping[str, Any]:
+        answer = ask_person(
+            self._app,
+            self._credential,
+            self._asker,
+            self._place.cloud.scope,
+            prompt=self._prompt,
+            waiting=self._waiting,
             claims_challenge=claims_challenge,
-            prompt=None if credential.login_hint else "select_account",
-            auth_uri_callback=show,
         )
-    except BrowserInteractionTimeoutError:
-        raise SignInError(
-            f"nobody finished the sign-in within {waiting.browser_timeout:g} s",
-            code="authorization_pending",
-            hint="start it again; on a machine without a browser use the method device-code",
-        ) from None
-    return answer
+        claims = answer.get("id_token_claims")
+        if isinstance(claims, Mapping):
+            self._user = claims.get("preferred_username") or self._user
+        return answer
+
+    def _account(self) -> Any:
+        accounts = self._app.get_accounts(username=self._user)
+        here = [one for one in accounts if one.get("realm") == self._app.authority.tenant] or accounts
+        if len(here) > 1:
+            names = ", ".join(sorted(str(one.get("username")) for one in here))
+            raise SignInError(
+                f"several people are signed in: {names}",
+                code="several_accounts",
+                hint="name one (auth.user), or sign out and in again: exo-auth auth logout",
+            )
+        return here[0] if here else None
+
+    def _application(self) -> Any:
+        return msal.PublicClientApplication(
+            self._credential.client_id,
+            authority=self._place.authority,
+            instance_discovery=None if self._place.cloud.instance_discovery else False,
+            token_cache=self._place.cache,
+            http_client=self._place.http,
+            client_capabilities=["CP1"],  # this client answers claims challenges
+        )
 
 
-def _message(flow: Mapping[str, Any]) -> str:
-    where = (
-        flow.get("verification_uri") or flow.get("verification_url") or "https://microsoft.com/devicelogin"
-    )
-    return f"To sign in, open {where} and enter the code {flow['user_code']}"
+def login(
+    credential: DeviceCode | Interactive,
+    place: TokenPlace,
+    prompt: Callable[[str], None],
+    waiting: Waiting | None = None,
+) -> AccessToken:
+    """Sign a person in and store that in the place's cache; raises SignInError."""
+    return PersonTokens(credential, place, prompt, waiting).login()
 
 
-def _seconds(value: object, otherwise: float) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and value > 0 else otherwise  # type: ignore[arg-type, operator]
+def logout(cache: Any) -> tuple[Person, ...]:
+    """Forget every person's stored sign-in and name them; Entra itself is not told."""
+    return forget_people(cache)
 
 
-def _between(interval: float) -> float:
-    return min(max(interval, _POLL_FLOOR), _POLL_CEILING)
+def status(cache: Any) -> tuple[Person, ...]:
+    """Name the people whose sign-in is stored, without the network."""
+    return stored_people(cache)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exo_auth.identity.credential import Credential, FederatedAssertion
 
 CACHE_FILE = "tokens"
+PLAIN_FILE = "file"  # the value of auth.token_cache that allows a readable file
 PEOPLE = frozenset({"device-code", "browser"})  # methods that sign a person in
 
 
@@ -72,10 +73,54 @@ def cache_for(settings: Settings, *, warn: Callable[[str], None]) -> object | No
     is_person = settings.auth.method in PEOPLE
     if wanted == "none" or (not is_person and origin.kind == "default"):
         return None
-    cache, warning = open_cache(settings.state_dir / CACHE_FILE, plaintext=wanted == "file")
+    cache, warning = open_cache(settings.state_dir / CACHE_FILE, plaintext=_is_plain(settings))
     if warning:
         warn(warning)
     return cache
+
+
+def forget(settings: Settings) -> str:
+    """Sign everybody out whose sign-in is kept on this machine; say whom."""
+    from exo_auth.identity.sign_in import forget_people
+    from exo_auth.identity.token_cache import open_cache
+
+    if not (settings.state_dir / CACHE_FILE).exists():
+        return "nobody is signed in here"
+    cache, _ = open_cache(settings.state_dir / CACHE_FILE, plaintext=_is_plain(settings))
+    people = forget_people(cache)
+    return (
+        f"signed out: {', '.join(person.user_name for person in people)}"
+        if people
+        else "nobody is signed in here"
+    )
+
+
+def describe(settings: Settings) -> dict[str, str]:
+    """Say how a sign-in would be done, and who is signed in; nothing is asked of anybody."""
+    from exo_auth.errors import ExoAuthError
+    from exo_auth.identity.sign_in import stored_people
+    from exo_auth.identity.token_cache import open_cache
+
+    try:
+        method = settings.auth.chosen()
+    except ExoAuthError as error:
+        method = f"undecided: {error.message}"
+    people: tuple[str, ...] = ()
+    if (settings.state_dir / CACHE_FILE).exists():
+        cache, _ = open_cache(settings.state_dir / CACHE_FILE, plaintext=_is_plain(settings))
+        people = tuple(person.user_name for person in stored_people(cache))
+    return {
+        "method": method,
+        "authority": settings.cloud.authority,
+        "tenant": settings.tenant,
+        "client id": settings.auth.client_id or "",
+        "kept sign-ins": ", ".join(people) or "none",
+        "token cache": settings.auth.token_cache,
+    }
+
+
+def _is_plain(settings: Settings) -> bool:
+    return settings.auth.token_cache == PLAIN_FILE
 
 
 def _federated(settings: Settings, environment: Mapping[str, str]) -> FederatedAssertion:
