@@ -202,7 +202,7 @@ class Writing:
     ] = False
 
 
-def given(*groups: object) -> dict[str, object]:
+def given(*groups: Common | Policy) -> dict[str, object]:
     """Collect the settings that were given as flags, by their key in the settings table."""
     return {
         part.metadata["setting"]: getattr(group, part.name)
@@ -234,7 +234,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         }
         function(**arguments, **values)
 
-    del expanded.__wrapped__  # type: ignore[attr-defined]  # inspect would follow it to the unexpanded signature
+    del expanded.__wrapped__  # inspect would follow it to the unexpanded signature
     expanded.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     )

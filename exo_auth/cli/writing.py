@@ -87,7 +87,7 @@ def finish(
         show_plan(common, settings, plan)
     if plan.exceeds_limit is None:
         _confirm(common, writing, settings, plan)
-    report = carry_out(session, prepared, reason=writing.reason, say=progress(common), sleep=time.sleep)
+    report = carry_out(session, prepared, reason=writing.reason, say=progress(common))
     show_report(common, settings, report)
     raise typer.Exit(report.exit_code)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
-from exo_auth.domain_name import DomainName
-from exo_auth.errors import InputError, RecordSyntaxError
+from exo_auth.domain_name import MAX_NAME, DomainName
+from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import (
     Answer,
     FailureReason,
@@ -14,6 +14,7 @@ from exo_auth.facts.dns import (
     LookupFailed,
     MailDns,
     Missing,
+    MissingKind,
     Seen,
     SelectorDns,
     Txt,
@@ -25,51 +26,67 @@ from exo_auth.records.dkim import DkimKeyRecord
 
 async def gather_mail_dns(resolver: Resolver, domain: DomainName, *, random_label: str) -> MailDns:
     """Ask about both selectors and the wildcard; DNS trouble is in the facts, nothing is raised for it."""
+    probe = DomainName(f"{random_label}._domainkey.{domain}")
     first, second, wildcard = await asyncio.gather(
         _selector(resolver, domain, "selector1"),
         _selector(resolver, domain, "selector2"),
-        _txt(resolver, domain, f"{random_label}._domainkey"),
+        _txt(resolver, probe),
     )
     return MailDns(domain, first, second, wildcard)
 
 
 async def gather_all(
     resolver: Resolver,
-    domains: Sequence[DomainName],
+    domains: Iterable[DomainName],
     *,
     random_label: str,
+    concurrency: int = 32,
     on_done: Callable[[DomainName], None] | None = None,
 ) -> dict[DomainName, MailDns]:
-    """Ask about many domains; `on_done` hears of each that is finished."""
+    """Ask about many domains, `concurrency` at a time; `on_done` hears of each that is finished."""
+    slots = asyncio.Semaphore(concurrency)
+    wanted = list(dict.fromkeys(domains))
 
     async def one(domain: DomainName) -> MailDns:
-        facts = await gather_mail_dns(resolver, domain, random_label=random_label)
+        async with slots:
+            facts = await gather_mail_dns(resolver, domain, random_label=random_label)
         if on_done is not None:
             on_done(domain)
         return facts
 
-    return dict(zip(domains, await asyncio.gather(*map(one, domains)), strict=True))
+    return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
 
 
 async def _selector(resolver: Resolver, domain: DomainName, selector: str) -> SelectorDns:
-    owner = domain.child(f"{selector}._domainkey")
+    owner = DomainName(f"{selector}._domainkey.{domain}")
+    if _is_too_long(owner):
+        return SelectorDns(selector, owner, _unaskable(owner), _unaskable(owner))
     cname, key = await asyncio.gather(resolver.cname(owner), resolver.txt(owner))
-    doubled: Answer[DomainName] | None = None
-    if isinstance(cname, Missing):
-        doubled = await _doubled(resolver, owner, domain)
+    doubled = await _doubled(resolver, owner, domain) if isinstance(cname, Missing) else None
     return SelectorDns(selector, owner, cname, _seen(key), doubled)
 
 
 async def _doubled(resolver: Resolver, owner: DomainName, domain: DomainName) -> Answer[DomainName]:
-    try:
-        name = DomainName.parse_lookup(f"{owner}.{domain}")
-    except InputError as error:  # longer than a name may be, so nobody can have published it
-        return LookupFailed(FailureReason.MALFORMED, error.message, temporary=False)
+    name = DomainName(f"{owner}.{domain}")
+    if _is_too_long(name):  # so nobody can have published it
+        return Missing(MissingKind.NXDOMAIN)
     return await resolver.cname(name)
 
 
-async def _txt(resolver: Resolver, domain: DomainName, prefix: str) -> Answer[Txt]:
-    return await resolver.txt(domain.child(prefix))
+async def _txt(resolver: Resolver, name: DomainName) -> Answer[Txt]:
+    return _unaskable(name) if _is_too_long(name) else await resolver.txt(name)
+
+
+def _is_too_long(name: DomainName) -> bool:
+    return len(name.ascii) > MAX_NAME
+
+
+def _unaskable(name: DomainName) -> LookupFailed:
+    return LookupFailed(
+        FailureReason.MALFORMED,
+        f"{name} has {len(name.ascii)} characters; DNS holds names of at most {MAX_NAME}",
+        temporary=False,
+    )
 
 
 def _seen(answer: Answer[Txt]) -> Answer[Seen[DkimKeyRecord]]:

@@ -104,7 +104,7 @@ class StubResolver:
     async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
         """Ask for any type in `wire.TYPES`; a server that gives only part of a chain is asked for the rest."""
         if rdtype == "CNAME":
-            return await self.cname_as_data(name)
+            return await self._cname_as_data(name)
         via: tuple[Hop, ...] = ()
         at = name
         while True:
@@ -121,11 +121,10 @@ class StubResolver:
             records = _records(reply, at, rdtype)
             if records:
                 return _found(reply, records, via, tuple(record.data for record in records))
-            if not hops or reply.message.rcode == NXDOMAIN or _soa(reply):
+            if not hops or reply.message.rcode == NXDOMAIN or _negative_ttl(reply) is not None:
                 return _missing(reply, via)
 
-    async def cname_as_data(self, name: DomainName) -> Answer[Data]:
-        """Ask like `cname`, with the targets as text."""
+    async def _cname_as_data(self, name: DomainName) -> Answer[Data]:
         answer = await self.cname(name)
         if not isinstance(answer, Found):
             return answer
@@ -190,19 +189,18 @@ def _found(reply: Reply, records: list[Record], via: tuple[Hop, ...], values: tu
     return Found(values, ttl, via, reply.server, reply.message.authenticated)
 
 
-def _with(answer: Found[Data], values: tuple[T, ...]) -> Found[T]:
+def _with(answer: Found[object], values: tuple[T, ...]) -> Found[T]:
     return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
 
 
 def _missing(reply: Reply, via: tuple[Hop, ...]) -> Missing:
-    soa = _soa(reply)
     kind = MissingKind.NXDOMAIN if reply.message.rcode == NXDOMAIN else MissingKind.NODATA
-    return Missing(kind, soa and timedelta(seconds=soa), via, reply.server)
+    return Missing(kind, _negative_ttl(reply), via, reply.server)
 
 
-def _soa(reply: Reply) -> int | None:
-    """Give the negative TTL in seconds, None where the answer holds no SOA (RFC 2308 §5)."""
+def _negative_ttl(reply: Reply) -> timedelta | None:
+    """Give how long the absence may be remembered, None where the answer holds no SOA (RFC 2308 §5)."""
     for record in reply.message.authority:
         if isinstance(record.data, Soa):
-            return min(record.ttl, record.data.minimum)
+            return timedelta(seconds=min(record.ttl, record.data.minimum))
     return None

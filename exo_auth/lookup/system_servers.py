@@ -1,79 +1,102 @@
-"""Which name servers this machine asks, and how patiently (lookup)."""
+"""Which name servers this machine asks, and how the user names another (lookup)."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from exo_auth.errors import InputError
+from exo_auth.lookup.exchange_messages import Server
 
 DNS_PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")
-MOST_SERVERS = 3  # resolv.conf(5), MAXNS
-LONGEST_TIMEOUT, MOST_ATTEMPTS = 30, 5  # resolv.conf(5): larger values are capped
+
+_MOST_SERVERS = 3  # resolv.conf(5): MAXNS
+_LIMITS = {"timeout": 30, "attempts": 5}  # resolv.conf(5): larger values are capped
+_BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class SystemNameServers:
-    """Servers as (host, port), seconds for one try, and tries for each server."""
+    """The servers in the order to ask, seconds for one try, and how often to ask each."""
 
-    servers: tuple[tuple[str, int], ...]
+    servers: tuple[Server, ...]
     timeout: float = 5.0
     attempts: int = 2
 
 
-def system_name_servers() -> SystemNameServers:
-    """Give what the system uses; no servers when it names none."""
+def system_name_servers(resolv_conf: Path = RESOLV_CONF) -> SystemNameServers:
+    """Give the system's name servers; none when it names none."""
     try:
-        return read_resolv_conf(RESOLV_CONF.read_text(encoding="utf-8", errors="replace"))
-    except FileNotFoundError:
+        text = resolv_conf.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # Windows has no such file
         return SystemNameServers(_from_the_platform())
-    except OSError:
-        return SystemNameServers(())
+    return read_resolv_conf(text)
 
 
 def read_resolv_conf(text: str) -> SystemNameServers:
-    """Read a resolv.conf; without a nameserver line this machine itself is meant (resolv.conf(5))."""
-    servers: list[tuple[str, int]] = []
+    """Read a resolv.conf; without a server it means this machine (resolv.conf(5))."""
+    servers: list[Server] = []
     options: dict[str, int] = {}
     for line in text.splitlines():
-        words = line.split("#")[0].split(";")[0].split()
-        if len(words) >= 2 and words[0] == "nameserver":
-            servers.append((words[1].split("%")[0], DNS_PORT))
-        elif words[:1] == ["options"]:
-            for option in words[1:]:
-                name, _, value = option.partition(":")
-                if name in ("timeout", "attempts") and value.isdecimal() and int(value):
-                    options[name] = int(value)
+        words = re.split("[#;]", line, maxsplit=1)[0].split()
+        if len(words) >= 2 and words[0] == "nameserver" and _is_address(words[1]):
+            servers.append((words[1], DNS_PORT))
+        elif words and words[0] == "options":
+            options |= _options(words[1:])
     return SystemNameServers(
-        tuple(servers[:MOST_SERVERS]) or (("127.0.0.1", DNS_PORT),),
-        timeout=float(min(options.get("timeout", 5), LONGEST_TIMEOUT)),
-        attempts=min(options.get("attempts", 2), MOST_ATTEMPTS),
+        tuple(servers[:_MOST_SERVERS]) or (("127.0.0.1", DNS_PORT),),
+        timeout=float(options.get("timeout", 5)),
+        attempts=options.get("attempts", 2),
     )
 
 
-def parse_nameserver(text: str) -> tuple[str, int]:
+def parse_nameserver(text: str) -> Server:
     """Read `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:53`; raises InputError."""
-    host, port = text.strip(), str(DNS_PORT)
-    if host.startswith("["):
-        host, _, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif host.count(":") == 1:
-        host, port = host.split(":")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    stripped = text.strip()
+    port: str | None = None
+    if bracketed := _BRACKETED.fullmatch(stripped):
+        host, port = bracketed[1], bracketed[2]
+        is_address = ":" in host and _is_address(host)
+    else:
+        host = stripped
+        if stripped.count(":") == 1:
+            host, _, port = stripped.partition(":")
+        is_address = _is_address(host)
+    if not is_address:
         raise InputError(
             f"“{text}” is not the address of a name server",
-            hint="write it like 192.0.2.1 or [2001:db8::1]:5353",
-        ) from None
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+            hint="write it like 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353",
+        )
+    return str(ipaddress.ip_address(host)), DNS_PORT if port is None else _port(port, text)
+
+
+def _port(port: str, text: str) -> int:
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
         raise InputError(f"“{port}” in “{text}” is not a port", hint="ports are 1 to 65535")
-    return str(address), int(port)
+    return int(port)
 
 
-def _from_the_platform() -> tuple[tuple[str, int], ...]:
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _options(words: list[str]) -> dict[str, int]:
+    found = {}
+    for word in words:
+        name, _, value = word.partition(":")
+        if name in _LIMITS and value.isascii() and value.isdigit() and len(value) < 9:
+            found[name] = max(1, min(int(value), _LIMITS[name]))
+    return found
+
+
+def _from_the_platform() -> tuple[Server, ...]:
     # Windows keeps its servers in the registry; dnspython knows where.
     import dns.exception
     import dns.resolver

@@ -179,7 +179,8 @@ class _Reader:
 
     def _additional(self, count: int) -> tuple[int, tuple[tuple[int, str], ...]]:
         """Give the upper bits of the RCODE and the extended errors (RFC 6891 §6.1.3, RFC 8914)."""
-        upper, errors, seen = 0, (), False
+        upper, seen = 0, False
+        errors: tuple[tuple[int, str], ...] = ()
         for _ in range(count):
             _owner, rdtype, _rdclass, ttl, end = self._head()
             if rdtype != OPT:

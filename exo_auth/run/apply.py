@@ -15,6 +15,7 @@ from exo_auth.checks import dkim as dkim_checks
 from exo_auth.checks.dkim import NEGATIVE_CACHE, DkimFacts
 from exo_auth.checks.readiness import Readiness, ReadinessState, Step, readiness
 from exo_auth.errors import (
+    CmdletFailed,
     CnameMissing,
     Conflict,
     ExchangeError,
@@ -118,7 +119,11 @@ class _Applied:
 
     def apply(self) -> _Ended:
         """Take the change through all its steps."""
-        held = self._precondition() or self._closed_gate()
+        held = self._precondition(self.look)
+        if held is None and (held := self._closed_gate(self.look)) is not None:
+            # A gate that closed may only mean that the tenant moved since the last look.
+            look = _read_back(self.hands, self.look)
+            return _Ended(self._precondition(look) or self._closed_gate(look) or held, look)
         if held is not None:
             return _Ended(held, self.look)
         intent = self._journal("intent", {"change": change_document(self.change), "reason": self.run.reason})
@@ -132,8 +137,12 @@ class _Applied:
                 if nothing_sent
                 else self._observe_unknown(error)
             )
+        except CnameMissing as error:
+            ended = self._ended(self._wait_for_exchange(error))
+        except CmdletFailed as error:
+            ended = self._observe_refusal(error)
         except ExoAuthError as error:
-            ended = self._ended(self._refusal(error), stop=_why_stop(error))
+            ended = self._ended(_failure(self.change, Result.REFUSED, error), stop=_why_stop(error))
         else:
             ended = self._verify()
         outcome = ended.outcome
@@ -148,9 +157,9 @@ class _Applied:
         )
         return ended
 
-    def _precondition(self) -> Outcome | None:
+    def _precondition(self, look: Look) -> Outcome | None:
         """Compare what the plan was computed from with what is there now; None when they agree."""
-        config = self.look.facts.dkim_config(self.change.target)
+        config = look.facts.dkim_config(self.change.target)
         if effect_of(self.change, config) is Effect.DONE:
             return Outcome(self.change, Result.ALREADY_SO, evidence=snapshot_of(config))
         moved = differences(self.change.before, snapshot_of(config))
@@ -165,9 +174,9 @@ class _Applied:
             exit_code=8,
         )
 
-    def _closed_gate(self) -> Outcome | None:
+    def _closed_gate(self, look: Look) -> Outcome | None:
         """Ask DNS once more, right before the change; None when the gate is open."""
-        gate = self._gate()
+        gate = self._gate(look)
         if gate is None or gate.state is ReadinessState.READY:
             return None
         waiting = gate.state is ReadinessState.WAITING
@@ -181,12 +190,12 @@ class _Applied:
             exit_code=codes[gate.state],
         )
 
-    def _gate(self) -> Readiness | None:
+    def _gate(self, look: Look) -> Readiness | None:
         domain = self.change.target
-        accepted = self.look.facts.accepted(domain)
+        accepted = look.facts.accepted(domain)
         if self.change.verb is Verb.CREATE or accepted is None or accepted.is_initial:
             return None
-        config = self.look.facts.dkim_config(domain)
+        config = look.facts.dkim_config(domain)
         if config is None or not config.has_keys:
             return None
         facts = DkimFacts(domain, config, self.hands.look_up(domain), self.hands.clock.now())
@@ -270,15 +279,25 @@ class _Applied:
         negative = getattr(dns.selector1.cname, "negative_ttl", None) or NEGATIVE_CACHE
         return self.hands.clock.now() + negative
 
-    def _refusal(self, error: ExoAuthError) -> Outcome:
-        if isinstance(error, CnameMissing):
-            return replace(
-                _failure(self.change, Result.WAITING, error),
-                hint="Exchange Online does not see the CNAMEs yet and remembers that for a while; "
-                "leave DNS as it is and run the command again later",
-                not_before=self.hands.clock.now() + NEGATIVE_CACHE,
+    def _observe_refusal(self, error: CmdletFailed) -> _Ended:
+        """Look once after a “no”: an error can stand beside a change that was made all the same."""
+        try:
+            look = _read_back(self.hands, self.look)
+        except ExoAuthError:
+            return self._ended(_failure(self.change, Result.REFUSED, error))
+        if effect_of(self.change, look.facts.dkim_config(self.change.target)) is Effect.DONE:
+            return _Ended(
+                replace(self._applied(look), error=f"reported an error, seen in effect: {error}"), look
             )
-        return _failure(self.change, Result.REFUSED, error)
+        return _Ended(_failure(self.change, Result.REFUSED, error), look)
+
+    def _wait_for_exchange(self, error: CnameMissing) -> Outcome:
+        return replace(
+            _failure(self.change, Result.WAITING, error),
+            hint="Exchange Online does not see the CNAMEs yet and remembers that for a while; "
+            "leave DNS as it is and run the command again later",
+            not_before=self.hands.clock.now() + NEGATIVE_CACHE,
+        )
 
     def _ended(self, outcome: Outcome, stop: str = "") -> _Ended:
         return _Ended(outcome, None, stop)

@@ -105,11 +105,11 @@ def carry_out(
     *,
     reason: str,
     say: Say,
-    sleep: Callable[[float], None],
     patience: Patience | None = None,
+    open_journal: Callable[[Path], Journal] = Journal.open,
 ) -> RunReport:
     """Apply the plan. The caller holds the tenant's lock."""
-    journal = Journal.open(session.state / FILE_NAME)
+    journal = open_journal(session.state / FILE_NAME)
     recovery = recover(journal.lines, prepared.look.facts, session.clock.now())
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
@@ -122,7 +122,7 @@ def carry_out(
             say=say,
             is_stopped=lambda: interrupt.is_requested,
             stop_code=lambda: interrupt.exit_code,
-            sleep=sleep,
+            sleep=session.sleep,
             patience=patience or Patience(),
         )
         return apply_plan(prepared.plan, hands, prepared.look, Run(new_run_id(), reason, recovery))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from exo_auth.lookup.resolver import StubResolver
 
 
+WRITE_PATIENCE = 2.5  # a write that times out is unknown, not failed: it gets longer than a read
+
+
 class ReadingSession:
     """Everything that looks: at the token, the tenant, DNS."""
 
@@ -36,10 +40,12 @@ class ReadingSession:
         *,
         warn: Callable[[str], None],
         prompt: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.settings = settings
         self.clock = ServiceClock()
         self.warn = warn
+        self.sleep = sleep
         self._environment = environment
         self._prompt = prompt or warn
 
@@ -116,7 +122,12 @@ class ReadingSession:
             self.tenant_id,
             self.tokens,
             user_agent=f"exo-auth/{__version__}",
-            limits=Limits(connect=timeouts.connect.total_seconds(), read=timeouts.answer.total_seconds()),
+            limits=Limits(
+                connect=timeouts.connect.total_seconds(),
+                read=timeouts.answer.total_seconds(),
+                write=timeouts.answer.total_seconds() * WRITE_PATIENCE,
+            ),
+            sleep=self.sleep,
         )
 
 

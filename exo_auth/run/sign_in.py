@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exo_auth.errors import InputError
 from exo_auth.identity.access_token import TokenSource
@@ -65,7 +65,7 @@ def credential_for(settings: Settings, environment: Mapping[str, str]) -> Creden
     return kinds.Interactive(public, auth.user)
 
 
-def cache_for(settings: Settings, *, warn: Callable[[str], None]) -> object | None:
+def cache_for(settings: Settings, *, warn: Callable[[str], None]) -> Any:
     """Open the token cache: people keep their sign-in, applications only when asked to."""
     from exo_auth.identity.token_cache import open_cache
 
@@ -81,7 +81,7 @@ def cache_for(settings: Settings, *, warn: Callable[[str], None]) -> object | No
 
 def forget(settings: Settings) -> str:
     """Sign everybody out whose sign-in is kept on this machine; say whom."""
-    from exo_auth.identity.sign_in import forget_people
+    from exo_auth.identity.stored_people import forget_people
     from exo_auth.identity.token_cache import open_cache
 
     if not (settings.state_dir / CACHE_FILE).exists():
@@ -98,7 +98,7 @@ def forget(settings: Settings) -> str:
 def describe(settings: Settings) -> dict[str, str]:
     """Say how a sign-in would be done, and who is signed in; nothing is asked of anybody."""
     from exo_auth.errors import ExoAuthError
-    from exo_auth.identity.sign_in import stored_people
+    from exo_auth.identity.stored_people import stored_people
     from exo_auth.identity.token_cache import open_cache
 
     try:
