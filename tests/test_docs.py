@@ -1,0 +1,136 @@
+"""What the documents show is what happens."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from terminal import as_cron
+
+from exo_auth.cli.app import build
+from exo_auth.errors import ExoAuthError
+from exo_auth.plan.outcome import EXIT_PRIORITY
+from exo_auth.render.explain_text import EXIT_CODES
+from exo_auth.sandbox.serve import Sandbox, SandboxOptions
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def normal(text: str) -> str:
+    """Take out what differs from run to run: times, digests, names of runs, and the width of columns."""
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\dZ", "<time>", text)
+    text = re.sub(r"digest [0-9a-f]{16}", "digest <digest>", text)
+    text = re.sub(r"run \S+Z-[0-9a-f]{4}", "run <run>", text)
+    return re.sub(r" {2,}", "  ", text).strip()
+
+
+def sessions(text: str) -> Iterator[list[tuple[str, str]]]:
+    for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
+        steps = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+        yield [(step.partition("\n")[0], step.partition("\n")[2]) for step in steps]
+
+
+def test_the_sessions_of_the_readme_happen_as_shown(tmp_path: Path) -> None:
+    found = list(sessions((ROOT / "README.md").read_text(encoding="utf-8")))
+    assert found
+    for session in found:
+        with Sandbox(SandboxOptions.named("demo")) as box:
+            environment = {
+                **box.description.environment,
+                "EXO_AUTH_STATE_DIR": str(tmp_path),
+                "HOME": str(tmp_path),
+            }
+            for command, shown in session:
+                program, *arguments = shlex.split(command)
+                assert program == "exo-auth"
+                done = as_cron(*arguments, environment=environment)
+                assert normal(done.out) == normal(shown), command
+
+
+def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    def walk(command: object, path: str) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield path, command  # type: ignore[misc]
+        else:
+            for name, child in inner.items():
+                yield from walk(child, f"{path} {name}".strip())
+
+    yield from walk(typer.main.get_command(build()), "")
+
+
+COMMANDS = dict(commands())
+
+
+def shown_commands(path: Path) -> Iterator[str]:
+    text = path.read_text(encoding="utf-8")
+    for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
+        yield from re.findall(r"^(?:\$ )?(exo-auth .*)$", block, re.MULTILINE)
+    yield from re.findall(r"`(exo-auth [^`\n]*)`", text)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documents_exists_with_its_options(path: Path) -> None:
+    for line in shown_commands(path):
+        words = [word for word in shlex.split(line.split("#")[0])[1:] if word != "…"]
+        known = _known(words)
+        assert known is not None, line
+        options = {option for parameter in COMMANDS[known].params for option in parameter.opts}
+        used = {word.split("=")[0] for word in words if word.startswith("-")}
+        assert used <= options | {"--help"}, line
+
+
+def _known(words: list[str]) -> str | None:
+    plain = [word for word in words if not word.startswith("-")]
+    for length in (3, 2, 1):
+        name = " ".join(plain[:length])
+        if name in COMMANDS:
+            return name
+        if length < 3 and any(command.startswith(f"{name} ") for command in COMMANDS):
+            return next(command for command in COMMANDS if command.startswith(f"{name} "))
+    return None
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_that_is_one(name: str) -> None:
+    text = COMMANDS[name].help or ""
+    found = re.search(r"Example:\s+(?:[A-Z_]+=\S+ )?exo-auth (.*)", text)
+    assert found, name
+    words = [word for word in shlex.split(found[1].split(" > ")[0]) if not word.startswith("-")]
+    assert " ".join(words).startswith(name), name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_table_of_exit_codes_is_the_programs() -> None:
+    text = (ROOT / "docs" / "EXIT_CODES.md").read_text(encoding="utf-8")
+    written = {int(number) for number in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    assert written == set(EXIT_CODES)
+    assert ", ".join(map(str, EXIT_PRIORITY)) in text.replace("\n", " ")
+
+
+def families(root: type[ExoAuthError]) -> Iterator[type[ExoAuthError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from families(child)
+
+
+def test_every_error_ends_with_a_documented_code() -> None:
+    assert {family.exit_code for family in families(ExoAuthError)} <= set(EXIT_CODES)
+
+
+def test_every_file_the_contributors_read_first_is_there() -> None:
+    text = (ROOT / "docs" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    order = text[text.index("Read in this order") : text.index("Every other file")]
+    for name in re.findall(r"`([\w/]+\.?\w*)`", order):
+        assert (ROOT / name).exists() or (ROOT / "exo_auth" / name).exists(), name
+    told = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^\| \d+ \| `([\w/.]+)`", told, re.MULTILINE):
+        assert (ROOT / "exo_auth" / name).exists(), name
