@@ -66,7 +66,7 @@ BLOCKING = {
     "http",
     "urllib",
 }
-PURE = {"records", "facts", "checks", "plan"}
+PURE = {"records", "facts", "checks", "plan", "render"}
 
 
 def modules() -> list[Path]:

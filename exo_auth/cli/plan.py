@@ -27,6 +27,10 @@ def plan(
     common: Common,
     domains: Domains,
     policy: Policy,
+    playbook: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLAYBOOK]", help="A file, or one that ships: rotate-dkim, enable-dkim."),
+    ] = None,
     verb: Verbs = "all",
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan, too.")
@@ -42,7 +46,7 @@ def plan(
 
     The plan has a digest: `apply --digest` makes it anew and applies it only if it is still the same.
 
-    Example:  exo-auth plan --out november.plan --detailed-exitcode
+    Example:  exo-auth plan rotate-dkim --out november.plan --detailed-exitcode
     """
     from pathlib import Path
 
@@ -50,12 +54,15 @@ def plan(
     from exo_auth.plan.plan_file import to_text
     from exo_auth.run.carry_out import make_plan
     from exo_auth.run.config_template import write_private
+    from exo_auth.run.playbook import Playbook, read_playbook
     from exo_auth.run.session import ReadingSession
 
-    settings = common.settings(given(policy))
-    planner = planner_for(verb)
+    wanted = read_playbook(playbook) if playbook else Playbook(verb, ())
+    settings = common.settings({**wanted.policy, **given(policy)})
+    planner = planner_for(wanted.verb)
     with ReadingSession(settings, os.environ, warn=warner(common)) as session:
-        prepared = make_plan(session, tuple(domains.domain or ()), planner, progress(common))
+        patterns = tuple(domains.domain or wanted.domains)
+        prepared = make_plan(session, patterns, planner, progress(common))
     for text in prepared.notes:
         note(common, f"note: {text}")
     if out:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})  # control, format, surrogate, private, separators
-
 
 def visible(text: str) -> str:
-    """Show control and format characters as escapes, such as \\x1b."""
+    """Show control, format and unassigned characters as escapes, such as \\x1b."""
     if text.isprintable():
         return text
-    return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def width(text: str) -> int:

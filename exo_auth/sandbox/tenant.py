@@ -208,7 +208,9 @@ class SandboxTenant:
 
     def _first_state(self, spec: DomainSpec) -> DkimState:
         state = self._new_state(spec.key_sizes)
-        state.created = self._clock.now().replace(microsecond=0) - spec.age  # the Date header has whole seconds
+        state.created = (
+            self._clock.now().replace(microsecond=0) - spec.age
+        )  # the Date header has whole seconds
         state.rotate_on = state.created
         state.changed = state.created
         if spec.rotated:
