@@ -140,7 +140,7 @@ def test_damaged_messages_are_refused_or_read_as_dnspython_reads_them(
         other = dns.message.from_wire(damaged, ignore_trailing=True, one_rr_per_rrset=True)
     except (dns.exception.DNSException, ValueError, struct.error):
         return
-    if not parsed.truncated and not isinstance(other, dns.message.Message.__subclasses__()[1]):
+    if not parsed.truncated and type(other) is dns.message.QueryMessage:
         assert ours(parsed.answers) == theirs(other.answer)
 
 
