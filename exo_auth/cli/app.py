@@ -70,6 +70,9 @@ def _report_bug(bug: Exception, arguments: list[str]) -> int:
 
 def report(error: ExoAuthError, arguments: list[str]) -> None:
     """Write the error to stderr, and to stdout as JSON when JSON was asked for."""
+    from exo_auth.cli.talk import clear_progress
+
+    clear_progress()
     print(f"error: {error}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)

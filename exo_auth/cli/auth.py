@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import note, warner
+from exo_auth.cli.talk import note, put, warner
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def setup(
 
     settings = common.settings()
     if print_steps:
-        print(setup_steps(settings.cloud, settings.tenant or "contoso.onmicrosoft.com"))
+        put(setup_steps(settings.cloud, settings.tenant or "contoso.onmicrosoft.com"))
 
 
 @app.command()
@@ -80,7 +80,7 @@ def status(common: Common) -> None:
     from exo_auth.run.sign_in import describe
 
     settings = common.settings()
-    print(facts_text("auth-status", describe(settings), settings.output))
+    put(facts_text("auth-status", describe(settings), settings.output))
 
 
 @app.command()
@@ -102,7 +102,7 @@ def test(common: Common) -> None:
         preflight(session, ("Get-DkimSigningConfig", "Rotate-DkimSigningConfig", "Set-DkimSigningConfig"))
         organization = session.reader.organization()
         facts = {"organization": organization.name, **_claims(session)}
-    print(facts_text("auth-test", facts, session.settings.output))
+    put(facts_text("auth-test", facts, session.settings.output))
     if missing and not session.token.directory_roles:
         raise NotPermitted("rights are missing", refusal=Refusal.NO_ROLE, hint=missing[0])
 
@@ -117,7 +117,7 @@ def whoami(common: Common) -> None:
 
     with _session(common) as session:
         facts = _claims(session)
-    print(facts_text("whoami", facts, session.settings.output))
+    put(facts_text("whoami", facts, session.settings.output))
 
 
 @certificate_app.command("new")
@@ -153,7 +153,7 @@ def certificate_new(
         "sha256 thumbprint": made.sha256,
         "expires at": f"{made.expires_at:%Y-%m-%d %H:%MZ}",
     }
-    print(facts_text("certificate", facts, common.settings().output))
+    put(facts_text("certificate", facts, common.settings().output))
 
 
 @certificate_app.command("show")
@@ -187,7 +187,7 @@ def certificate_show(
         "valid from": f"{found.not_valid_before_utc:%Y-%m-%d %H:%MZ}",
         "expires at": f"{found.not_valid_after_utc:%Y-%m-%d %H:%MZ}",
     }
-    print(facts_text("certificate", facts, settings.output))
+    put(facts_text("certificate", facts, settings.output))
 
 
 def _session(common: Common) -> ReadingSession:

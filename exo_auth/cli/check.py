@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from exo_auth.cli.options import Common, Domains, command
-from exo_auth.cli.talk import progress, warner
+from exo_auth.cli.talk import progress, put, warner
 
 EXIT_FINDINGS = 3
 EXIT_NO_VERDICT = 6
@@ -59,7 +59,7 @@ def check(
     with ReadingSession(settings, os.environ, warn=warner(common)) as session:
         scene = observe(session, patterns, progress(common)).scene
     findings = tuple(finding for name in scene.chosen for finding in scene.findings(name))
-    print(findings_output(findings, scene.chosen, scene.now, settings.output, color=common.color))
+    put(findings_output(findings, scene.chosen, scene.now, settings.output, color=common.color))
     if report:
         from pathlib import Path
 

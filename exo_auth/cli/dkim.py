@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, Domains, Policy, Writing, command, given
-from exo_auth.cli.talk import note, progress, warner
+from exo_auth.cli.talk import note, progress, put, warner
 from exo_auth.cli.writing import write
 from exo_auth.errors import InputError
 
@@ -35,7 +35,7 @@ def status(common: Common, domains: Domains, policy: Policy, names: Names = None
     from exo_auth.render.dkim_text import status_text
 
     settings, scene = _look(common, domains, policy, names)
-    print(status_text(status_rows(scene), settings.output, color=common.color))
+    put(status_text(status_rows(scene), settings.output, color=common.color))
 
 
 @app.command()
@@ -65,7 +65,7 @@ def records(
                 f"{name.unicode}: the tenant has no keys for it yet; run `exo-auth dkim enable -d {name}`",
             )
     found = [record for config in configs for record in records_to_publish(config)]
-    print(records_output(found, settings.output, bind=bind, color=common.color))
+    put(records_output(found, settings.output, bind=bind, color=common.color))
 
 
 @app.command()
@@ -148,7 +148,7 @@ def calendar(
     entries = entries_of(scene)
     if ics:
         write_private(Path(ics), calendar_ics(entries, made_at=scene.now), replace=True)
-    print(calendar_text(entries, settings.output, color=common.color))
+    put(calendar_text(entries, settings.output, color=common.color))
 
 
 def _patterns(domains: Domains, names: list[str] | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import warner
+from exo_auth.cli.talk import put, warner
 
 
 @command
@@ -29,5 +29,5 @@ def doctor(
 
     settings = common.settings()
     lines = examine(settings, os.environ, offline=offline, warn=warner(common))
-    print(doctor_text([line.as_row() for line in lines], settings.output, color=common.color))
+    put(doctor_text([line.as_row() for line in lines], settings.output, color=common.color))
     raise typer.Exit(1 if any(line.state == "fail" for line in lines) else 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import warner
+from exo_auth.cli.talk import put, warner
 
 if TYPE_CHECKING:
     from exo_auth.checks.domains import ClassifiedDomain
@@ -33,7 +33,7 @@ def list_domains(
 
     settings, domains = _domains(common)
     shown = [domain for domain in domains if all_kinds or domain.is_managed]
-    print(domains_text(shown, settings.output, color=common.color))
+    put(domains_text(shown, settings.output, color=common.color))
 
 
 @app.command()
@@ -46,7 +46,7 @@ def classify(common: Common) -> None:
     from exo_auth.render.domain_text import domains_text
 
     settings, domains = _domains(common)
-    print(domains_text(domains, settings.output, color=common.color))
+    put(domains_text(domains, settings.output, color=common.color))
 
 
 def _domains(common: Common) -> tuple[Settings, tuple[ClassifiedDomain, ...]]:

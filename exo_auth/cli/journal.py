@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
+from exo_auth.cli.talk import put
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def list_runs(common: Common, journal: Folder = None) -> None:
     from exo_auth.run.journal import read
 
     settings = common.settings()
-    print(runs_text(tuple(read(_file(settings, journal))), settings.output, color=common.color))
+    put(runs_text(tuple(read(_file(settings, journal))), settings.output, color=common.color))
 
 
 @app.command()
@@ -61,7 +62,7 @@ def show(
     lines = tuple(line for line in read(_file(settings, journal)) if line.run_id.startswith(run or ""))
     if run and not lines:
         raise InputError(f"the journal knows no run “{run}”", hint="exo-auth journal list shows them")
-    print(lines_text(lines, settings.output, color=common.color))
+    put(lines_text(lines, settings.output, color=common.color))
 
 
 @app.command()
@@ -77,7 +78,7 @@ def verify(common: Common, journal: Folder = None) -> None:
     settings = common.settings()
     file = _file(settings, journal)
     verdict = verify_file(file)
-    print(verdict_text(str(file), verdict.lines, verdict.error, verdict.torn, settings.output))
+    put(verdict_text(str(file), verdict.lines, verdict.error, verdict.torn, settings.output))
     raise typer.Exit(1 if verdict.error else 0)
 
 

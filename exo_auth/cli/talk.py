@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 from collections.abc import Callable
 
 from exo_auth.cli.options import Common
+
+ERASE_LINE = "\r\x1b[2K"
 
 
 def warner(common: Common) -> Callable[[str], None]:
@@ -16,20 +20,60 @@ def warner(common: Common) -> Callable[[str], None]:
     def warn(text: str) -> None:
         if text not in said and not common.quiet:
             said.add(text)
-            print(f"warning: {text}", file=sys.stderr)
+            print(f"{_erase()}warning: {text}", file=sys.stderr)
 
     return warn
 
 
 def progress(common: Common) -> Callable[[str], None]:
-    """Give a function that shows a step on stderr: on a terminal, or with --verbose."""
-    shown = sys.stderr.isatty() and not common.no_progress and not os.environ.get("CI")
-    if (not shown and not common.verbose) or common.quiet:
+    """Give a function that shows a step on stderr: in one line on a terminal, line by line with --verbose."""
+    if common.quiet:
         return lambda _text: None
-    return lambda text: print(f"· {text}", file=sys.stderr, flush=True)
+    if common.verbose:
+        return lambda text: print(f"· {text}", file=sys.stderr, flush=True)
+    if (
+        not sys.stderr.isatty()
+        or common.no_progress
+        or os.environ.get("CI")
+        or os.environ.get("TERM") == "dumb"
+    ):
+        return lambda _text: None
+    atexit.register(clear_progress)
+    return _show_in_one_line
+
+
+def clear_progress() -> None:
+    """Take the line of progress away, so that what follows stands alone."""
+    if _Shown.is_shown:
+        print(ERASE_LINE, end="", file=sys.stderr, flush=True)
+        _Shown.is_shown = False
 
 
 def note(common: Common, text: str) -> None:
     """Say something worth knowing, on stderr."""
     if not common.quiet:
-        print(text, file=sys.stderr)
+        print(f"{_erase()}{text}", file=sys.stderr)
+
+
+class _Shown:
+    """Is a line of progress on the terminal now?"""
+
+    is_shown = False
+
+
+def _show_in_one_line(text: str) -> None:
+    width = shutil.get_terminal_size().columns
+    print(f"{ERASE_LINE}· {text}"[: width + len(ERASE_LINE) - 1], end="", file=sys.stderr, flush=True)
+    _Shown.is_shown = True
+
+
+def _erase() -> str:
+    erase = ERASE_LINE if _Shown.is_shown else ""
+    _Shown.is_shown = False
+    return erase
+
+
+def put(text: str) -> None:
+    """Write data to stdout, at once, so that it stands in order with what goes to stderr."""
+    clear_progress()
+    print(text, flush=True)

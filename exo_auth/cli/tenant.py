@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import note, warner
+from exo_auth.cli.talk import note, put, warner
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def list_tenants(common: Common) -> None:
 
     settings = common.settings()
     rows = [(one.name, one.tenant_id, one.initial_domain, one.cloud, one.where) for one in settings.tenants]
-    print(tenants_text(rows, settings.output, color=common.color))
+    put(tenants_text(rows, settings.output, color=common.color))
 
 
 @app.command()
@@ -41,7 +41,7 @@ def show(common: Common) -> None:
     from exo_auth.render.tenant_text import facts_text
 
     settings = common.settings()
-    print(facts_text("tenant", _facts(settings), settings.output))
+    put(facts_text("tenant", _facts(settings), settings.output))
 
 
 @app.command()
@@ -93,7 +93,7 @@ def test(common: Common) -> None:
             "organization": organization.name,
             "may run": ", ".join(WANTED),
         }
-    print(facts_text("tenant-test", facts, settings.output))
+    put(facts_text("tenant-test", facts, settings.output))
 
 
 WANTED = (

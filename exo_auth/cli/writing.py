@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from exo_auth.cli.options import Common, OutputFormat, Policy, Writing, given
-from exo_auth.cli.talk import note, progress, warner
+from exo_auth.cli.talk import note, progress, put, warner
 from exo_auth.errors import InputError, TooMuchChange
 
 if TYPE_CHECKING:
@@ -112,9 +112,9 @@ def show_plan(common: Common, settings: Settings, plan: Plan) -> None:
     if _is_json(settings):
         from exo_auth.plan.plan_file import to_document
 
-        print(to_text(to_document(plan)))
+        put(to_text(to_document(plan)))
     else:
-        print(plan_text(plan, color=common.color), flush=True)
+        put(plan_text(plan, color=common.color))
 
 
 def show_report(common: Common, settings: Settings, report: RunReport) -> None:
@@ -123,9 +123,9 @@ def show_report(common: Common, settings: Settings, report: RunReport) -> None:
     from exo_auth.render.outcome_text import outcome_text
 
     if _is_json(settings):
-        print(to_text(report_document(report)))
+        put(to_text(report_document(report)))
     else:
-        print(outcome_text(report, color=common.color))
+        put(outcome_text(report, color=common.color))
 
 
 def _settings(common: Common, policy: Policy, writing: Writing) -> Settings:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import threading
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,8 +28,9 @@ class TokenMint:
     base_url: str
     clock: Callable[[], datetime]
     key: rsa.RSAPrivateKey
-    issued_before: datetime | None = None  # older tokens are refused ...
-    wanted_claims: str | None = None  # ... with a challenge for these claims
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _living: set[str] = field(default_factory=set)  # `uti` of the tokens that count
+    _wanted_claims: str | None = None  # what the challenge for a revoked token asks for
 
     @property
     def key_id(self) -> str:
@@ -55,9 +57,20 @@ class TokenMint:
             ]
         }
 
-    def issue(self, principal: Principal, *, audience: str, life: timedelta) -> str:
-        """Make an access token."""
+    def issue(
+        self,
+        principal: Principal,
+        *,
+        audience: str,
+        life: timedelta,
+        app_name: str = "",
+        capabilities: tuple[str, ...] = (),
+    ) -> str:
+        """Make an access token; `capabilities` are what the client says it can do, as cp1."""
         now = self.clock()
+        token_id = uuid.uuid4().hex
+        with self._lock:
+            self._living.add(token_id)
         claims: dict[str, Any] = {
             "aud": audience,
             "iss": f"https://sts.windows.net/{self.tenant_id}/",
@@ -66,11 +79,12 @@ class TokenMint:
             "exp": int((now + life).timestamp()),
             "tid": principal.tenant_id,
             "appid": principal.app_id,
-            "app_displayname": "exo-auth sandbox",
-            "oid": str(uuid.uuid5(uuid.NAMESPACE_URL, principal.user_name or principal.app_id)),
+            "app_displayname": app_name or "exo-auth sandbox",
+            "oid": object_id(principal.user_name or principal.app_id),
             "wids": sorted(principal.directory_roles),
             "ver": "1.0",
-            "uti": uuid.uuid4().hex,
+            "uti": token_id,
+            **({"xms_cc": list(capabilities)} if capabilities else {}),
         }
         if principal.user_name:
             claims |= {"idtyp": "user", "upn": principal.user_name, "scp": " ".join(sorted(principal.scopes))}
@@ -88,7 +102,7 @@ class TokenMint:
             "nbf": int(now.timestamp()),
             "exp": int((now + life).timestamp()),
             "tid": principal.tenant_id,
-            "oid": str(uuid.uuid5(uuid.NAMESPACE_URL, principal.user_name)),
+            "oid": object_id(principal.user_name),
             "sub": principal.user_name,
             "preferred_username": principal.user_name,
             "name": principal.user_name,
@@ -98,8 +112,14 @@ class TokenMint:
 
     def client_info(self, principal: Principal) -> str:
         """Say who signed in, the way MSAL reads it."""
-        body = {"uid": str(uuid.uuid5(uuid.NAMESPACE_URL, principal.user_name)), "utid": principal.tenant_id}
+        body = {"uid": object_id(principal.user_name), "utid": principal.tenant_id}
         return base64.urlsafe_b64encode(json.dumps(body).encode()).decode().rstrip("=")
+
+    def revoke(self, claims: str | None) -> None:
+        """Let no token count that was issued so far; the challenge for them asks for these claims."""
+        with self._lock:
+            self._living.clear()
+            self._wanted_claims = claims
 
     def verify(self, bearer: str) -> Principal | BadToken:
         """Check signature, audience, times and tenant of an access token."""
@@ -116,10 +136,13 @@ class TokenMint:
         now = self.clock().timestamp()
         if now >= claims["exp"]:
             return BadToken("The token is expired.")
+        if now < claims["nbf"]:
+            return BadToken("The token is not valid yet.")
         if claims["tid"] != self.tenant_id:
             return BadToken("The token is of another tenant.")
-        if self.issued_before is not None and claims["iat"] < self.issued_before.timestamp():
-            return BadToken("The token was revoked.", self.wanted_claims)
+        with self._lock:
+            if claims["uti"] not in self._living:
+                return BadToken("The token was revoked.", self._wanted_claims)
         return Principal(
             tenant_id=claims["tid"],
             app_id=claims["appid"],
@@ -128,6 +151,11 @@ class TokenMint:
             scopes=frozenset(str(claims.get("scp", "")).split()),
             directory_roles=frozenset(claims.get("wids", ())),
         )
+
+
+def object_id(name: str) -> str:
+    """Give the object id of a person or an application: the same one for the same name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
 
 
 def _number(value: int) -> str:
