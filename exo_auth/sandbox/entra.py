@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -23,8 +26,11 @@ from exo_auth.sandbox.principal import BadToken, Principal
 __all__ = ["Entra", "FederatedCredential", "Registration", "User"]
 
 DEVICE_CODE_LIFE = timedelta(minutes=15)
+CODE_LIFE = timedelta(minutes=10)  # of an authorization code
 POLL_SECONDS = 1
 ANY_TENANT = ("common", "organizations")
+GRAPH = "00000003-0000-0000-c000-000000000000"  # what a token is for when no resource is named
+OIDC_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class _Device:
     """A device code and what became of it."""
 
     client_id: str
-    audience: str
+    scope: str
     expires_at: datetime
     user_code: str
     user: User | None = None
@@ -55,8 +61,19 @@ class _Grant:
 
     user: User
     client_id: str
-    challenge: str = ""  # of PKCE
+    scope: str
     nonce: str = ""
+
+
+@dataclass(frozen=True)
+class _Code:
+    """An authorization code: its grant, and what its redeemer has to match."""
+
+    grant: _Grant
+    redirect_uri: str
+    expires_at: datetime
+    challenge: str = ""  # of PKCE
+    is_plain: bool = False  # the challenge is the verifier itself
 
 
 class Entra:
@@ -74,6 +91,7 @@ class Entra:
         token_life: timedelta = timedelta(minutes=65),
         real_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         key: rsa.RSAPrivateKey | None = None,
+        assertions_once: bool = True,
     ) -> None:
         self.tenant_id = tenant_id
         self.token_life = token_life
@@ -82,17 +100,19 @@ class Entra:
         self._clients = {registration.app_id.lower(): registration for registration in registrations}
         self._users = users
         self._faults = faults
-        self._clock = real_clock
+        self.clock = real_clock
         self._lock = threading.Lock()
         self._devices: dict[str, _Device] = {}
-        self._codes: dict[str, _Grant] = {}
+        self._codes: dict[str, _Code] = {}
         self._refresh: dict[str, _Grant] = {}
         signing = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._mint = TokenMint(tenant_id, base_url, real_clock, signing)
         endpoints = [
             f"{base_url}/{name}/oauth2/v2.0/token" for name in (tenant_id, initial_domain, *ANY_TENANT)
         ]
-        self._check = ClientCheck(real_clock, (*endpoints, self._mint.issuer))
+        self._check = ClientCheck(
+            real_clock, (*endpoints, self._mint.issuer), assertions_once=assertions_once
+        )
 
     def handle(self, request: Request) -> Response | None:
         """Answer a request; None when the path belongs to another door."""
@@ -103,29 +123,40 @@ class Entra:
         tenant, _, rest = lower.partition("/")
         if rest == "v2.0/.well-known/openid-configuration":
             return self._openid(tenant)
-        if rest == "discovery/v2.0/keys":
-            return json_response(200, self._mint.jwks())
         if rest == "oauth2/v2.0/token" and request.method == "POST":
             return self._token(tenant, request)
-        if rest == "oauth2/v2.0/devicecode" and request.method == "POST":
-            return self._device_code(request.form())
-        if rest == "oauth2/v2.0/authorize":
-            return self._authorize(request.query)
-        return None
+        answers: dict[tuple[str, str], Callable[[], Response]] = {
+            ("GET", "discovery/v2.0/keys"): lambda: json_response(200, self._mint.jwks()),
+            ("POST", "oauth2/v2.0/devicecode"): lambda: self._device_code(request.form()),
+            ("GET", "oauth2/v2.0/authorize"): lambda: self._authorize(request.query),
+        }
+        answer = answers.get((request.method, rest))
+        if answer is None:
+            return None
+        return answer() if self._is_known(tenant) else refusal(90002, status=400)
 
     def verify(self, bearer: str) -> Principal | BadToken:
         """Say who an access token speaks for, or why it does not count."""
         return self._mint.verify(bearer)
 
-    def issue(self, app_id: str, life: timedelta | None = None) -> str:
-        """Give an access token of an application without asking it for anything."""
-        client = self._clients[app_id.lower()]
-        return self._mint.issue(self._app(client), audience=EXCHANGE, life=life or self.token_life)
+    def issue(self, who: str | Principal, life: timedelta | None = None, *, audience: str = EXCHANGE) -> str:
+        """Give an access token of an application, by its id, or of anybody, without asking for any proof."""
+        client = self._clients[who.lower()] if isinstance(who, str) else None
+        principal = who if isinstance(who, Principal) else self._app(self._clients[who.lower()])
+        return self._mint.issue(
+            principal,
+            audience=audience.rstrip("/"),
+            life=self.token_life if life is None else life,
+            app_name=client.name if client else "",
+        )
 
     def approve_device(self, user_code: str, user_name: str) -> None:
-        """Let the person with that name confirm a device code; raises KeyError for an unknown one."""
+        """Let the person with that name confirm a device code; raises KeyError for an unknown name or code."""
+        user = self._user(user_name)
+        if user is None:
+            raise KeyError(user_name)
         with self._lock:
-            self._device(user_code).user = next(user for user in self._users if user.name == user_name)
+            self._device(user_code).user = user
 
     def decline_device(self, user_code: str) -> None:
         """Let the person refuse; raises KeyError for an unknown code."""
@@ -133,21 +164,18 @@ class Entra:
             self._device(user_code).declined = True
 
     def revoke_all(self, claims: str | None = None) -> None:
-        """Refuse every token issued so far, with a challenge for these claims."""
-        self._mint.issued_before = self._clock() + timedelta(seconds=1)
-        self._mint.wanted_claims = claims
+        """Refuse every token issued so far, with a challenge for these claims; later ones count."""
+        self._mint.revoke(claims)
 
     def federate(self, app_id: str, credential: FederatedCredential) -> None:
         """Let an application accept somebody's assertions."""
-        from dataclasses import replace
-
         client = self._clients[app_id.lower()]
         self._clients[app_id.lower()] = replace(client, federated=(*client.federated, credential))
 
     # Discovery
 
     def _is_known(self, tenant: str) -> bool:
-        return tenant in (self.tenant_id, self._initial_domain, *ANY_TENANT)
+        return tenant in (self.tenant_id.lower(), self._initial_domain, *ANY_TENANT)
 
     def _instance(self, request: Request) -> Response:
         host = request.headers.get("host", "127.0.0.1")
@@ -173,6 +201,7 @@ class Entra:
                 "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
                 "jwks_uri": f"{base}/discovery/v2.0/keys",
                 "response_types_supported": ["code", "id_token"],
+                "response_modes_supported": ["query", "form_post"],
                 "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
                 "tenant_region_scope": "EU",
             },
@@ -190,6 +219,8 @@ class Entra:
         client = self._clients.get(form.get("client_id", "").lower())
         if client is None:
             return refusal(700016, status=400)
+        if _asked_claims(form) is None:
+            return refusal(9002313, more=" The claims are no JSON object.")
         if not client.is_public:
             refused = self._check.refuse(client, form)
             if refused is not None:
@@ -203,7 +234,7 @@ class Entra:
             "urn:ietf:params:oauth:grant-type:device_code": self._device_polled,
         }
         if grant not in answers:
-            return refusal(9002313, more=f" The grant type '{grant}' is not supported.")
+            return refusal(70003, more=f" The app sent '{grant}'.")
         return answers[grant](client, form)
 
     def _fault(self) -> Response | None:
@@ -220,10 +251,20 @@ class Entra:
         return None
 
     def _client_credentials(self, client: Registration, form: Mapping[str, str]) -> Response:
-        audience = _audience(form.get("scope", ""))
-        if audience is None or client.is_public:
-            return refusal(9002313, more=" The scope must end in /.default.")
-        token = self._mint.issue(self._app(client), audience=audience, life=self.token_life)
+        if client.is_public:
+            return refusal(7000216)
+        scope = form.get("scope", "")
+        if not scope.strip():
+            return refusal(900144)
+        if len(scope.split()) != 1 or not scope.strip().endswith("/.default"):
+            return refusal(1002012)
+        token = self._mint.issue(
+            self._app(client),
+            audience=_resource(scope),
+            life=self.token_life,
+            app_name=client.name,
+            capabilities=_capabilities(form),
+        )
         seconds = int(self.token_life.total_seconds())
         return json_response(
             200,
@@ -236,7 +277,8 @@ class Entra:
         )
 
     def _delegated(self, grant: _Grant, form: Mapping[str, str]) -> Response:
-        user = grant.user
+        user, scope = grant.user, form.get("scope") or grant.scope
+        audience, client = _resource(scope), self._clients[grant.client_id.lower()]
         principal = Principal(
             self.tenant_id,
             grant.client_id,
@@ -246,17 +288,22 @@ class Entra:
         )
         refresh = secrets.token_urlsafe(24)
         with self._lock:
-            self._refresh[refresh] = _Grant(user, grant.client_id)
+            self._refresh[refresh] = replace(grant, scope=scope, nonce="")
         seconds = int(self.token_life.total_seconds())
-        audience = _audience(form.get("scope", "")) or EXCHANGE
         return json_response(
             200,
             {
                 "token_type": "Bearer",
-                "scope": form.get("scope", ""),
+                "scope": _granted(scope, audience, user.scopes),
                 "expires_in": seconds,
                 "ext_expires_in": seconds,
-                "access_token": self._mint.issue(principal, audience=audience, life=self.token_life),
+                "access_token": self._mint.issue(
+                    principal,
+                    audience=audience,
+                    life=self.token_life,
+                    app_name=client.name,
+                    capabilities=_capabilities(form),
+                ),
                 "refresh_token": refresh,
                 "id_token": self._mint.id_token(principal, life=self.token_life, nonce=grant.nonce or None),
                 "client_info": self._mint.client_info(principal),
@@ -273,17 +320,25 @@ class Entra:
     # Device code
 
     def _device(self, user_code: str) -> _Device:
-        return next(device for device in self._devices.values() if device.user_code == user_code)
+        for device in self._devices.values():
+            if device.user_code == user_code.strip().upper():
+                return device
+        raise KeyError(user_code)
+
+    def _user(self, name: str) -> User | None:
+        return next((user for user in self._users if user.name.lower() == name.lower()), None)
 
     def _device_code(self, form: Mapping[str, str]) -> Response:
         client = self._clients.get(form.get("client_id", "").lower())
         if client is None:
             return refusal(700016, status=400)
+        if not form.get("scope", "").strip():
+            return refusal(900144)
         code, user_code = secrets.token_urlsafe(24), secrets.token_hex(4).upper()
         device = _Device(
             client.app_id,
-            _audience(form.get("scope", "")) or EXCHANGE,
-            self._clock() + DEVICE_CODE_LIFE,
+            form["scope"],
+            self.clock() + DEVICE_CODE_LIFE,
             user_code,
         )
         with self._lock:
@@ -301,11 +356,11 @@ class Entra:
             },
         )
 
-    def _device_polled(self, _client: Registration, form: Mapping[str, str]) -> Response:
-        now = self._clock()
+    def _device_polled(self, client: Registration, form: Mapping[str, str]) -> Response:
+        now = self.clock()
         with self._lock:
             device = self._devices.get(form.get("device_code", ""))
-            if device is None or now >= device.expires_at:
+            if device is None or device.client_id != client.app_id or now >= device.expires_at:
                 return pending("expired_token")
             if device.declined:
                 return pending("authorization_declined")
@@ -316,7 +371,7 @@ class Entra:
                 device.polled_at = now
                 return pending("slow_down" if too_soon else "authorization_pending")
             del self._devices[form["device_code"]]
-        return self._delegated(_Grant(device.user, device.client_id), form)
+        return self._delegated(_Grant(device.user, device.client_id, device.scope), form)
 
     # Browser
 
@@ -324,28 +379,39 @@ class Entra:
         """A sign-in page on which the person agrees at once: the one hinted at, else the first."""
         client = self._clients.get(query.get("client_id", "").lower())
         back = query.get("redirect_uri", "")
-        if client is None or not back.startswith(("http://localhost", "http://127.0.0.1")):
+        if client is None:
             return refusal(700016, status=400)
-        hinted = [user for user in self._users if user.name == query.get("login_hint")]
+        split = urlsplit(back)
+        if split.scheme != "http" or split.hostname not in ("localhost", "127.0.0.1"):
+            return refusal(50011)
+        if not query.get("scope", "").strip():
+            return refusal(900144)
+        user = self._user(query.get("login_hint", "")) or self._users[0]
         code = secrets.token_urlsafe(24)
         with self._lock:
-            self._codes[code] = _Grant(
-                (hinted or list(self._users))[0],
-                client.app_id,
+            self._codes[code] = _Code(
+                _Grant(user, client.app_id, query["scope"], query.get("nonce", "")),
+                back,
+                self.clock() + CODE_LIFE,
                 query.get("code_challenge", ""),
-                query.get("nonce", ""),
+                is_plain=query.get("code_challenge_method", "plain") == "plain",  # RFC 7636 §4.3
             )
         answer = {"code": code, "state": query.get("state", "")}
-        return Response(302, {"Location": f"{back}?{urlencode(answer)}"})
+        if query.get("response_mode") == "form_post":
+            return _posting_page(back, answer)
+        return Response(302, {"Location": f"{back}{'&' if split.query else '?'}{urlencode(answer)}"})
 
     def _code_redeemed(self, client: Registration, form: Mapping[str, str]) -> Response:
         with self._lock:
-            grant = self._codes.pop(form.get("code", ""), None)
-        if grant is None or grant.client_id != client.app_id:
+            code = self._codes.pop(form.get("code", ""), None)
+        if code is None or code.grant.client_id != client.app_id or self.clock() >= code.expires_at:
             return refusal(70008, status=400)
-        if grant.challenge and _challenge(form.get("code_verifier", "")) != grant.challenge:
-            return refusal(9002313, more=" The code verifier does not match.")
-        return self._delegated(grant, form)
+        if form.get("redirect_uri", "") != code.redirect_uri:
+            return refusal(500112)
+        verifier = form.get("code_verifier", "")
+        if code.challenge and (verifier if code.is_plain else _challenge(verifier)) != code.challenge:
+            return refusal(501481)
+        return self._delegated(code.grant, form)
 
 
 def _challenge(verifier: str) -> str:
@@ -353,11 +419,45 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _audience(scope: str) -> str | None:
-    """Give the resource whose /.default is asked for."""
+def _posting_page(target: str, fields: Mapping[str, str]) -> Response:
+    """A page that posts the fields by itself (OAuth 2.0 Form Post Response Mode)."""
+    inputs = "".join(
+        f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}"/>'
+        for name, value in fields.items()
+    )
+    page = (
+        '<html><head><title>Working...</title></head><body><form method="POST" name="hiddenform" '
+        f'action="{html.escape(target)}">{inputs}<noscript><input type="submit" value="Continue"/></noscript></form>'
+        "<script>window.setTimeout('document.forms[0].submit()', 0);</script></body></html>"
+    )
+    return Response(200, {"Content-Type": "text/html; charset=utf-8"}, page.encode())
+
+
+def _resource(scope: str) -> str:
+    """Give the resource that a scope is about; a trailing slash of it does not count."""
     for word in scope.split():
-        if word.endswith("/.default"):
-            return word.removesuffix("/.default")
-        if word.startswith("https://"):
-            return word.rsplit("/", 1)[0]
-    return None
+        if word not in OIDC_SCOPES and "/" in word:
+            return word.rpartition("/")[0].rstrip("/")
+    return GRAPH
+
+
+def _granted(scope: str, resource: str, permissions: frozenset[str]) -> str:
+    """Name what was granted, the way the token endpoint does: what was asked for, and each permission in full."""
+    return " ".join(sorted({*scope.split(), *(f"{resource}/{name}" for name in permissions)}))
+
+
+def _asked_claims(form: Mapping[str, str]) -> dict[str, Any] | None:
+    """Read the `claims` parameter; None when it cannot be read."""
+    try:
+        claims = json.loads(form.get("claims") or "{}")
+    except ValueError:
+        return None
+    return claims if isinstance(claims, dict) else None
+
+
+def _capabilities(form: Mapping[str, str]) -> tuple[str, ...]:
+    """Give what the client says it can do, as `cp1` for claims challenges."""
+    token = (_asked_claims(form) or {}).get("access_token")
+    wish = token.get("xms_cc") if isinstance(token, dict) else None
+    values = wish.get("values") if isinstance(wish, dict) else None
+    return tuple(str(value).lower() for value in values) if isinstance(values, list) else ()
