@@ -55,7 +55,8 @@ def make_certificate(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     _write(private, secret + pem, 0o600)
-    _write(public, pem, 0o644)
+    # DER: the portal takes it as it takes PEM, and Microsoft Graph's `key` is these very bytes.
+    _write(public, certificate.public_bytes(serialization.Encoding.DER), 0o644)
     return MadeCertificate(
         private, public, sha1_of(certificate), sha256_of(certificate), certificate.not_valid_after_utc
     )

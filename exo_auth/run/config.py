@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +33,29 @@ from exo_auth.run.settings import (
 
 APP = "exo-auth"
 FILE_NAME = "config.yaml"
+LOCAL_NAME = "exo-auth.yaml"
 
 
-def default_file() -> Path:
-    """Give where the configuration file of this user is looked for."""
-    return platformdirs.user_config_path(APP) / FILE_NAME
+def default_file(cwd: Path | None = None) -> Path:
+    """Give where the configuration is looked for: `exo-auth.yaml` in the working directory, else this user's.
+
+    The one in the working directory counts only when it is this user's own and nobody else may write it: it can
+    name programs to run, and whose directory one stands in is chance.
+    """
+    local = (cwd or Path.cwd()) / LOCAL_NAME
+    return local if _is_our_own(local) else platformdirs.user_config_path(APP) / FILE_NAME
+
+
+def _is_our_own(file: Path) -> bool:
+    try:
+        found = file.lstat()
+    except OSError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    if not hasattr(os, "getuid"):  # Windows: no owner to compare
+        return True
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
 
 def chosen_file(named: str | None, environment: Mapping[str, str]) -> Path:
@@ -59,7 +79,7 @@ def load(
     """
     base = cwd or Path.cwd()
     given = _given(flags, environment, base)
-    file = _file(given.get("config"), config_file or default_file())
+    file = _file(given.get("config"), config_file or default_file(base))
     if file is not None and file.errors:
         raise file.errors[0]
     layers = _Layers(given, file)

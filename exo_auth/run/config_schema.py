@@ -186,7 +186,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.TEXT,
         "auto",
         "EXO_AUTH_TOKEN_CACHE",
-        "Keep tokens between runs: in the platform's store, in a private file, or not.",
+        "Keep tokens between runs, encrypted where the platform can, else in a private file; or not.",
         None,
         ("auto", "file", "none"),
     ),

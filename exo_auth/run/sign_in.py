@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from exo_auth.identity.credential import Credential, FederatedAssertion
 
 CACHE_FILE = "tokens"
-PLAIN_FILE = "file"  # the value of auth.token_cache that allows a readable file
 PEOPLE = frozenset({"device-code", "browser"})  # methods that sign a person in
 
 
@@ -73,7 +72,7 @@ def cache_for(settings: Settings, *, warn: Callable[[str], None]) -> Any:
     is_person = settings.auth.method in PEOPLE
     if wanted == "none" or (not is_person and origin.kind == "default"):
         return None
-    cache, warning = open_cache(settings.state_dir / CACHE_FILE, plaintext=_is_plain(settings))
+    cache, warning = open_cache(settings.state_dir / CACHE_FILE, plaintext=True)
     if warning:
         warn(warning)
     return cache
@@ -86,7 +85,7 @@ def forget(settings: Settings) -> str:
 
     if not (settings.state_dir / CACHE_FILE).exists():
         return "nobody is signed in here"
-    cache, _ = open_cache(settings.state_dir / CACHE_FILE, plaintext=_is_plain(settings))
+    cache, _ = open_cache(settings.state_dir / CACHE_FILE, plaintext=True)
     people = forget_people(cache)
     return (
         f"signed out: {', '.join(person.user_name for person in people)}"
@@ -107,7 +106,7 @@ def describe(settings: Settings) -> dict[str, str]:
         method = f"undecided: {error.message}"
     people: tuple[str, ...] = ()
     if (settings.state_dir / CACHE_FILE).exists():
-        cache, _ = open_cache(settings.state_dir / CACHE_FILE, plaintext=_is_plain(settings))
+        cache, _ = open_cache(settings.state_dir / CACHE_FILE, plaintext=True)
         people = tuple(person.user_name for person in stored_people(cache))
     return {
         "method": method,
@@ -117,10 +116,6 @@ def describe(settings: Settings) -> dict[str, str]:
         "kept sign-ins": ", ".join(people) or "none",
         "token cache": settings.auth.token_cache,
     }
-
-
-def _is_plain(settings: Settings) -> bool:
-    return settings.auth.token_cache == PLAIN_FILE
 
 
 def _federated(settings: Settings, environment: Mapping[str, str]) -> FederatedAssertion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -193,15 +194,34 @@ class AdminApi:
         cmdlet = BY_LOWER_NAME.get(name.lower(), "")
         if cmdlet not in self._granted(principal) or self._faults.take("no-right", cmdlet=cmdlet):
             return cmdlet_errors.forbidden(declared_gzip=self._switches.nul_403_gzip)
-        if self._switches.anchor_needed and not request.headers.get("x-anchormailbox", "").startswith(
-            ("APP:", "UPN:")
-        ):
-            return cmdlet_errors.gateway(503)
+        misrouted = self._misrouted(request, cmdlet)
+        if misrouted is not None:
+            return misrouted
         given = document["CmdletInput"].get("Parameters") if isinstance(document, dict) else None
         if not isinstance(given, dict):
             return cmdlet_errors.not_understood("ArgumentException", "Parameters is not an object.")
         values = read_parameters(cmdlet, given)
         return values if isinstance(values, Response) else _Call(cmdlet, values, request)
+
+    def _misrouted(self, request: Request, cmdlet: str) -> Response | None:
+        """Judge the anchor header, by which the service finds the tenant's server."""
+        anchor = request.headers.get("x-anchormailbox")
+        if anchor is None and self._faults.take("wrong-backend", cmdlet=cmdlet):
+            return cmdlet_errors.cmdlet_failed(404, NOT_FOUND, "The object couldn't be found on 'SANDBOX02'.")
+        if anchor is None and not self._switches.anchor_needed:
+            return None
+        if anchor is not None and self._is_anchor(anchor):
+            return None
+        return cmdlet_errors.not_understood(
+            "ArgumentException", f"The anchor mailbox '{anchor}' is not valid."
+        )
+
+    def _is_anchor(self, anchor: str) -> bool:
+        """Is the anchor of a form the service routes by, and of this tenant where it names one?"""
+        kind, _, rest = anchor.partition(":")
+        if kind == "APP":
+            return bool(re.fullmatch(rf"SystemMailbox\{{[0-9a-f-]{{36}}\}}@{self._tenant.tenant_id}", rest))
+        return kind in ("UPN", "MBX", "SMTP") and "@" in rest
 
     def _run(self, call: _Call) -> Response:
         try:
@@ -303,6 +323,10 @@ class AdminApi:
             answer = self._invoke(inner, principal)
             body = json.loads(answer.body) if answer.body.startswith(b"{") else None
             responses.append({"id": number, "status": answer.status, "body": body})
+        if responses and self._faults.take("batch-duplicate-id"):
+            responses.append(responses[0])
+        if responses and self._faults.take("batch-missing-item"):
+            responses.pop()
         return json_response(200, {"responses": responses})
 
     def _official(self, request: Request, principal: Principal, endpoint: str) -> Response:

@@ -32,6 +32,9 @@ FAULT_KINDS: dict[str, str] = {
     "stale-page": "the paging link is refused as expired",
     "no-right": "403, as for a cmdlet that is not granted",
     "refuse": "400 of a cmdlet that said no; value: the sentence",
+    "wrong-backend": "a request without X-AnchorMailbox meets a server that does not know the object",
+    "batch-duplicate-id": "a batch answers twice for its first request",
+    "batch-missing-item": "a batch leaves out its last answer",
     "lag": "writes become visible late; value: seconds of the sandbox's clock, 60 by default",
     # Entra
     "sign-in": "the token endpoint refuses; value: an AADSTS number, 7000215 by default",

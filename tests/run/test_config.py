@@ -467,3 +467,29 @@ def test_the_first_file_is_private_whole_and_not_replaced(tmp_path: Path) -> Non
     write_private(path, "other", replace=True)
     assert path.read_text() == "other"
     assert [one.name for one in path.parent.iterdir()] == ["config.yaml"]
+
+
+LOCAL = [  # mode, is it a link, does it count, reason
+    (0o600, False, True, "ours alone"),
+    (0o644, False, True, "others may read it"),
+    (0o664, False, False, "the group may write it"),
+    (0o646, False, False, "everybody may write it"),
+    (0o600, True, False, "a link leads anywhere"),
+]
+
+
+@pytest.mark.parametrize(("mode", "is_link", "counts", "reason"), LOCAL, ids=[row[3] for row in LOCAL])
+def test_a_file_in_the_working_directory_counts_when_it_is_ours_alone(
+    tmp_path: Path, mode: int, is_link: bool, counts: bool, reason: str
+) -> None:
+    from exo_auth.run.config import default_file
+
+    file = tmp_path / "exo-auth.yaml"
+    if is_link:
+        (tmp_path / "real.yaml").write_text("version: 1\n")
+        file.symlink_to(tmp_path / "real.yaml")
+    else:
+        file.write_text("version: 1\n")
+        file.chmod(mode)
+    assert (default_file(tmp_path) == file) is counts, reason
+    assert default_file(tmp_path / "nowhere").name == "config.yaml"
