@@ -34,8 +34,10 @@ def told(asker: Asker, *, asked: str = "") -> Iterator[None]:
             code="managed_identity",
             hint="check that the machine has the identity and that its agent is up to date",
         ) from None
-    except (MsalError, RuntimeError) as error:  # MSAL's two ways to say HTTP 5xx
-        raise SignInError(
+    except (MsalError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "OIDC Discovery" not in str(error):
+            raise _not_understood(error, asker, host) from None  # such as an id token of another sign-in
+        raise SignInError(  # MSAL's two ways to say HTTP 5xx
             f"{host} is out of order: {shown(str(error), asker)}",
             code="server_error",
             hint="run it again in a few minutes; https://status.cloud.microsoft tells of outages",

@@ -290,6 +290,7 @@ def _settings(
         cloud=_cloud(resolved),
         auth=_auth(resolved),
         nameservers=resolved["nameservers"].value,
+        transport=resolved["transport"].value,
         state_dir=resolved["state_dir"].value,
         output=resolved["output"].value,
         policy=DkimSettings(**below("policy.dkim.")),  # type: ignore[arg-type]  # the table has these types

@@ -96,6 +96,15 @@ SETTINGS: tuple[Setting, ...] = (
         "authority", Kind.URL, None, "EXO_AUTH_AUTHORITY", "Where tokens are issued, instead of the cloud's."
     ),
     Setting("exchange_url", Kind.URL, None, "EXO_AUTH_EXCHANGE_URL", "Admin API, instead of the cloud's."),
+    Setting(
+        "transport",
+        Kind.TEXT,
+        "rest",
+        "EXO_AUTH_TRANSPORT",
+        "How cmdlets are run: over the admin API, or through Microsoft's PowerShell module.",
+        None,
+        ("rest", "powershell"),
+    ),
     Setting("ca_file", Kind.PATH, None, "EXO_AUTH_CA_FILE", "Root certificates (PEM) to trust for both."),
     Setting(
         "nameservers",

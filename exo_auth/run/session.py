@@ -23,7 +23,9 @@ from exo_auth.run.settings import Settings
 
 if TYPE_CHECKING:
     from exo_auth.exchange.client import ExchangeReader, ExchangeWriter
+    from exo_auth.exchange.powershell import PowerShellTransport
     from exo_auth.exchange.rest import RestTransport
+    from exo_auth.exchange.transport import Transport
     from exo_auth.lookup.resolver import StubResolver
 
 
@@ -113,7 +115,10 @@ class ReadingSession:
         return StubResolver(servers or None, timeout=self.settings.timeouts.dns.total_seconds())
 
     @cached_property
-    def _transport(self) -> RestTransport:
+    def _transport(self) -> Transport:
+        return self._powershell() if self.settings.transport == "powershell" else self._rest()
+
+    def _rest(self) -> RestTransport:
         from exo_auth.exchange.rest import Limits, RestTransport
 
         timeouts = self.settings.timeouts
@@ -128,6 +133,19 @@ class ReadingSession:
                 write=timeouts.answer.total_seconds() * WRITE_PATIENCE,
             ),
             sleep=self.sleep,
+        )
+
+    def _powershell(self) -> PowerShellTransport:
+        from exo_auth.exchange.powershell import PowerShellLimits, PowerShellTransport
+
+        answer = self.settings.timeouts.answer.total_seconds()
+        return PowerShellTransport(
+            self.settings.cloud,
+            self.tenant_id,
+            self.settings.initial_domain or self.settings.tenant,
+            self.tokens,
+            environment=self._environment,
+            limits=PowerShellLimits(read=answer, write=answer * WRITE_PATIENCE),
         )
 
 

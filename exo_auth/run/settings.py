@@ -190,6 +190,7 @@ class Settings:
     limits: Limits
     jitter: timedelta
     timeouts: Timeouts
+    transport: str = "rest"  # or powershell
     profile: str | None = None
     config_file: Path | None = None
     tenants: tuple[ConfiguredTenant, ...] = ()

@@ -126,7 +126,7 @@ COMMANDS = [  # code, part of the message
 def test_a_program_that_fails_is_told_without_what_it_printed(code: str, part: str) -> None:
     message = told(printing(code))
     assert part in message
-    assert LEAK not in message.split("Traceback")[0]
+    assert LEAK not in message
     assert "argument-that-is-secret" not in message
 
 

@@ -38,6 +38,7 @@ def test_the_wheel_carries_its_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "exo_auth/py.typed" in names
     assert "exo_auth/render/schemas/plan.json" in names
+    assert "exo_auth/exchange/session.ps1" in names
     assert {name for name in names if name.startswith("exo_auth/playbooks/") and name.endswith(".yaml")}
     assert not [name for name in names if name.startswith("tests/")]
 

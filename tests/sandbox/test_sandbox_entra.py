@@ -1,4 +1,4 @@
-"""The sandbox's Entra and its managed-identity endpoints, asked directly: every answer, every refusal."""
+"""The sandbox's Entra, asked directly: discovery, access tokens, refusals."""
 
 import json
 import re
@@ -28,7 +28,6 @@ OTHER_APP = "aaaaaaaa-0000-4000-8000-00000000000b"
 PUBLIC = "fb78d390-0c51-40cd-8e17-fdbfab77341b"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-BACK = "http://localhost:5000/"
 
 SIGNING = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -17,6 +17,8 @@ TENANT = "11111111-2222-3333-4444-555555555555"
 DOMAIN = "contoso.onmicrosoft.com"
 APP = "aaaaaaaa-0000-4000-8000-000000000001"
 PERSON = "admin@contoso.com"
+RESOURCE = "https://outlook.office365.com"
+SCOPE = f"{RESOURCE}/AdminApi.AccessAsUser.All {RESOURCE}/.default"  # Entra adds what was asked for
 
 
 def jwt_of(**claims: Any) -> str:
@@ -52,6 +54,7 @@ class TokenServer:
         self.life = 3900
         self.discovery: Reply | None = None
         self.device: dict[str, Any] = {}
+        self.nonce = ""  # of the browser's last question
         self._issued = 0
         server = self
 
@@ -81,7 +84,7 @@ class TokenServer:
     def reset(self) -> None:
         self.asked.clear()
         self.script.clear()
-        self.claims, self.device, self.life, self.discovery = {}, {}, 3900, None
+        self.claims, self.device, self.life, self.discovery, self.nonce = {}, {}, 3900, None, ""
 
     def tokens_asked(self) -> list[Asked]:
         return [one for one in self.asked if one.path.endswith("/token")]
@@ -129,11 +132,12 @@ class TokenServer:
         who = {"sub": name, "tid": TENANT, "preferred_username": name, "oid": name}
         info = base64.urlsafe_b64encode(json.dumps({"uid": name, "utid": TENANT}).encode()).decode()
         token = self.fresh_token(idtyp="user", upn=name, scp="Exchange.Manage", roles=[])
+        who |= {"nonce": self.nonce} if self.nonce else {}
         id_token = jwt_of(
             aud=form["client_id"], iss=f"{self.url}/{TENANT}/v2.0", iat=now, exp=now + 3600, **who
         )
         more = {"refresh_token": f"refresh-of-{name}", "id_token": id_token, "client_info": info}
-        return self._answer(token) | more | {"scope": form.get("scope", "")}
+        return self._answer(token) | more | {"scope": SCOPE}
 
     def _device_code(self) -> dict[str, Any]:
         about = {"user_code": "ABCD1234", "device_code": "device-code", "interval": 5, "expires_in": 900}
