@@ -117,4 +117,5 @@ BENCHMARKS = {"version": version, "help": help_text, "dns": dns, "demo": demo}
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(BENCHMARKS)
-    sys.exit(0 if all([BENCHMARKS[name]() for name in chosen]) else 1)
+    verdicts = [BENCHMARKS[name]() for name in chosen]
+    sys.exit(0 if all(verdicts) else 1)
