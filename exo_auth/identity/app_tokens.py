@@ -53,6 +53,8 @@ class AppTokens:
                 self._app = self._application()
             if renew:
                 self._app.remove_tokens_for_client()  # MSAL has no other way past its cache
+                # MSAL shows an assertion for nine minutes, and an issuer may take each but once: begin with a new one.
+                self._app = self._application()
             answer = self._app.acquire_token_for_client(
                 scopes=[self._place.cloud.scope], claims_challenge=claims_challenge
             )

@@ -124,7 +124,11 @@ class Entra:
         if rest == "v2.0/.well-known/openid-configuration":
             return self._openid(tenant)
         if rest == "oauth2/v2.0/token" and request.method == "POST":
-            return self._token(tenant, request)
+            slow = self._faults.take("sign-in-slow")
+            given = self._token(tenant, request)
+            return replace(given, delay_seconds=float(slow.value or 5)) if slow else given
+        if lower == "devicelogin" and request.method == "GET":
+            return self._device_page(request.query)
         answers: dict[tuple[str, str], Callable[[], Response]] = {
             ("GET", "discovery/v2.0/keys"): lambda: json_response(200, self._mint.jwks()),
             ("POST", "oauth2/v2.0/devicecode"): lambda: self._device_code(request.form()),
@@ -134,6 +138,19 @@ class Entra:
         if answer is None:
             return None
         return answer() if self._is_known(tenant) else refusal(90002, status=400)
+
+    def _device_page(self, query: Mapping[str, str]) -> Response:
+        """The page a person opens to enter a device code; whoever enters it is the first user, and agrees."""
+        code = query.get("code", "").strip().upper()
+        text = '<form>Code <input name="code" autofocus> <button>Sign in</button></form>'
+        if code:
+            try:
+                self.approve_device(code, self._users[0].name)
+                text = f"Signed in as {self._users[0].name}. You may close this page."
+            except KeyError:
+                text = f"There is no such code.{text}"
+        page = f"<!doctype html><title>Sandbox sign-in</title><main>{text}</main>"
+        return Response(200, {"Content-Type": "text/html; charset=utf-8"}, page.encode())
 
     def verify(self, bearer: str) -> Principal | BadToken:
         """Say who an access token speaks for, or why it does not count."""
@@ -244,8 +261,6 @@ class Entra:
             return Response(429, {"Retry-After": fault.value or "5"})
         if self._faults.take("sign-in-broken"):
             return Response(500, {"Content-Type": "text/html"}, b"<html>500</html>")
-        if fault := self._faults.take("sign-in-slow"):
-            return Response(200, delay_seconds=float(fault.value or 5))
         if self._faults.take("sign-in-malformed"):
             return Response(200, {"Content-Type": "application/json"}, b'{"token_type": "Bea')
         return None

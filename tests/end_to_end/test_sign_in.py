@@ -229,6 +229,12 @@ def test_a_run_outlives_its_token(bench: Bench, claims: str | None) -> None:
     assert [outcome.result.value for outcome in report.outcomes] == ["applied", "applied"]
 
 
+def test_a_run_with_a_certificate_outlives_its_token(bench: Bench) -> None:
+    without_secret(bench, EXO_AUTH_CERTIFICATE_FILE=bench.box.description.certificate_file)
+    report = bench.run("due-*", between=bench.box.entra.revoke_all)
+    assert [outcome.result.value for outcome in report.outcomes] == ["applied", "applied"]
+
+
 REFUSED: list[tuple[str, Callable[[Path], dict[str, str]], str, str]] = [
     ("another subject", lambda p: {"sub": "repo:evil/jobs"}, "AADSTS700213", "subject"),
     ("another issuer", lambda p: {"iss": "https://evil.example"}, "AADSTS700211", "issuer"),
