@@ -17,6 +17,7 @@ from exo_auth.cli import (
     journal,
     plan,
     sandbox,
+    spf,
     tenant,
 )
 
@@ -36,6 +37,7 @@ def mount(app: typer.Typer) -> None:
     app.command("apply")(plan.apply)
     app.add_typer(journal.app, name="journal", help="What was changed, when, by whom, with which result.")
     app.add_typer(dkim.app, name="dkim", help="DKIM signing: look, enable, rotate.")
+    app.add_typer(spf.app, name="spf", help="SPF: who may send for a domain.")
     app.add_typer(sandbox.app, name="sandbox", help="A tenant on loopback, to try everything on.")
     app.command("demo")(demo.demo)
     app.command("completion")(about.completion)

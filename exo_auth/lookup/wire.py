@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from exo_auth.domain_name import DomainName
 
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 CLASS_IN = 1
 OPT = 41
 PAYLOAD = 1232  # octets over UDP that no path fragments, DNS flag day 2020
@@ -34,7 +34,7 @@ _EXTENDED_ERROR = 15  # EDNS option, RFC 8914 §2
 _POINTER = 0xC0
 _LONGEST_NAME = 255  # octets on the wire with the root label, RFC 1035 §2.3.4
 
-_NAMES = frozenset({TYPES["CNAME"], TYPES["NS"]})
+_NAMES = frozenset({TYPES["CNAME"], TYPES["NS"], TYPES["PTR"]})
 _ESCAPE = re.compile(r"\\(\d{3})", re.ASCII)
 _ODD = re.compile(rb"[^!-~]|[.\\]")
 

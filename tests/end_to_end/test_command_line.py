@@ -62,6 +62,9 @@ JSON = [  # command line, exit code, schema
     ("explain 6", 0, "explain"),
     ("explain", 0, "explain-list"),
     ("version", 0, "version"),
+    ("spf test --ip 192.0.2.1 --mail-from u@fresh.example --helo h.example", 0, "spf-test"),
+    ("spf lint v=spf1", 0, "spf-lint"),
+    ("spf lint v=spf2", 3, "spf-lint"),
     ("check nobody.example", 64, "error"),
     ("explain XYZZY", 64, "error"),
 ]
