@@ -64,7 +64,7 @@ BLOCKING = {
     "secrets",
     "threading",
     "http",
-    "urllib",
+    "urllib.request",
 }
 PURE = {"records", "facts", "checks", "plan", "render"}
 
