@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from exo_auth.render.safe_text import visible, width
 
+LEAST_LAST_COLUMN = 40  # characters
+
 _STYLES = {  # of whole cells
     "fail": "red",
     "blocked": "red",
@@ -78,14 +80,23 @@ class Table:
         from rich.text import Text
 
         table = RichTable(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-        for column in self.columns:
-            table.add_column(column.upper(), overflow="fold")
+        for column in self.columns[:-1]:
+            table.add_column(column.upper(), no_wrap=True)
+        table.add_column(self.columns[-1].upper(), overflow="fold")
         for row in self.rows:
             table.add_row(*(Text(visible(cell), style=_STYLES.get(cell, "")) for cell in row))
         console = Console(force_terminal=True, color_system="standard", highlight=False)
+        # Names are never folded: a terminal narrower than they are wraps the line itself.
+        console.width = max(console.width, self._least_width())
         with console.capture() as capture:
             console.print(table)
         return "\n".join(line.rstrip() for line in capture.get().rstrip("\n").split("\n"))
+
+    def _least_width(self) -> int:
+        """How wide all columns are together when only the last one is folded."""
+        rows = [self.columns, *self.rows]
+        widths = [max(width(visible(row[i])) for row in rows) for i in range(len(self.columns))]
+        return sum(widths[:-1]) + 2 * len(widths) + min(widths[-1], LEAST_LAST_COLUMN)
 
 
 def painted(text: str, style: str, *, color: bool) -> str:
