@@ -51,6 +51,7 @@ HOMES = {  # third-party package -> the layers it is at home in
     "platformdirs": {"run"},
     "typer": {"cli"},
     "dns": {"sandbox", "lookup"},
+    "publicsuffixlist": {"lookup"},
     "cryptography": {"sandbox", "identity"},
     "jwt": {"sandbox", "identity"},
 }

@@ -11,6 +11,7 @@ from exo_auth.cli import (
     config,
     demo,
     dkim,
+    dmarc,
     doctor,
     domain,
     init,
@@ -38,6 +39,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(journal.app, name="journal", help="What was changed, when, by whom, with which result.")
     app.add_typer(dkim.app, name="dkim", help="DKIM signing: look, enable, rotate.")
     app.add_typer(spf.app, name="spf", help="SPF: who may send for a domain.")
+    app.add_typer(dmarc.app, name="dmarc", help="DMARC: what receivers do with mail that fails.")
     app.add_typer(sandbox.app, name="sandbox", help="A tenant on loopback, to try everything on.")
     app.command("demo")(demo.demo)
     app.command("completion")(about.completion)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from exo_auth.errors import RecordSyntaxError
-from exo_auth.records import spf
+from exo_auth.records import dmarc, spf
+from exo_auth.records.dmarc import DmarcRecord
 from exo_auth.records.spf import SpfRecord
 
 
@@ -11,5 +12,13 @@ def read_spf(text: str) -> SpfRecord | RecordSyntaxError:
     """Read an SPF record."""
     try:
         return spf.parse(text)
+    except RecordSyntaxError as error:
+        return error
+
+
+def read_dmarc(text: str) -> DmarcRecord | RecordSyntaxError:
+    """Read a DMARC record."""
+    try:
+        return dmarc.parse(text)
     except RecordSyntaxError as error:
         return error

@@ -102,7 +102,8 @@ class NameServer:
         rdtype = dns.rdatatype.to_text(question.rdtype)
         for _ in range(LONGEST_CHAIN):
             if self._zones.apex_of(name) is None:
-                response.set_rcode(dns.rcode.NXDOMAIN if _is_nobodys(name) else dns.rcode.REFUSED)
+                is_known = _is_nobodys(name) or self._zones.shares_a_top_label(name)
+                response.set_rcode(dns.rcode.NXDOMAIN if is_known else dns.rcode.REFUSED)
                 return response
             record = self._zones.find(name, rdtype)
             if record is not None:

@@ -84,6 +84,11 @@ class Zones:
         within = [apex for apex in self._apexes if wanted == apex or wanted.endswith(f".{apex}")]
         return max(within, key=len, default=None)
 
+    def shares_a_top_label(self, name: str) -> bool:
+        """Does the name end as one of the zones does? Then this server, playing a resolver, knows that it is not."""
+        top = name.lower().rsplit(".", 1)[-1]
+        return any(apex.rsplit(".", 1)[-1] == top for apex in self._apexes)
+
     def to_state(self) -> list[dict[str, Any]]:
         """Give all records as plain JSON values."""
         with self._lock:

@@ -1,0 +1,94 @@
+"""DMARC: which policy governs a name, and records taken apart (render, pure)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exo_auth.checks.dmarc_policy import DmarcVerdict
+from exo_auth.errors import RecordSyntaxError
+from exo_auth.facts.dmarc import WalkStep
+from exo_auth.records.dmarc import DmarcRecord
+from exo_auth.render.document import to_text
+from exo_auth.render.safe_text import visible
+
+
+def discovery_text(
+    name: str,
+    steps: tuple[WalkStep, ...],
+    new: DmarcVerdict,
+    old: DmarcVerdict,
+    old_queries: tuple[str, ...],
+    output: str,
+) -> str:
+    """Write the walk and both verdicts; as JSON `policy`, `organizational_domain` and `queries` are at the top."""
+    queries = [f"_dmarc.{step.name}" for step in steps]
+    if output == "json":
+        return to_text(
+            {
+                "schema": "exo-auth/dmarc-discover/1",
+                "domain": name,
+                **_verdict(new),
+                "queries": queries,
+                "rfc7489": {**_verdict(old), "queries": list(old_queries)},
+            }
+        )
+    lines = [f"_dmarc.{step.name}  {_seen(step)}" for step in steps]
+    lines.append(f"RFC 9989: {_sentence(new)}")
+    lines.append(f"RFC 7489: {_sentence(old)}")
+    if (new.policy, new.organizational_domain) != (old.policy, old.organizational_domain):
+        lines.append("note: the two models differ; receivers of both kinds are in use")
+    return "\n".join(lines)
+
+
+def dmarc_lint_text(text: str, parsed: DmarcRecord | RecordSyntaxError, output: str) -> str:
+    """Tell the faults and historic tags of a record, each at its place."""
+    if isinstance(parsed, RecordSyntaxError):
+        faults = [{"tag": "", "message": parsed.message, "position": parsed.position}]
+        historic: list[str] = []
+    else:
+        faults = [{"tag": f.tag, "message": f.message, "position": f.position} for f in parsed.faults]
+        historic = [
+            f"{tag}={value} is historic and ignored (RFC 9989 §9.3)" for tag, value in parsed.historic
+        ]
+        if parsed.is_void:
+            historic.append("RFC 9989 receivers apply no DMARC: no valid policy, and no valid rua (§4.10.1)")
+    if output == "json":
+        return to_text(
+            {
+                "schema": "exo-auth/dmarc-lint/1",
+                "record": text,
+                "valid": not faults,
+                "faults": faults,
+                "notes": historic,
+            }
+        )
+    lines = [visible(text)]
+    lines += [f"{' ' * int(str(fault['position']))}^ {visible(str(fault['message']))}" for fault in faults]
+    lines += [f"note: {visible(note)}" for note in historic]
+    return "\n".join(
+        [*lines, "right" if not faults else f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"]
+    )
+
+
+def _verdict(verdict: DmarcVerdict) -> dict[str, Any]:
+    return {
+        "policy": verdict.policy.value if verdict.policy else None,
+        "tag": verdict.tag or None,
+        "organizational_domain": verdict.organizational_domain.ascii,
+        "record_domain": verdict.record_name.ascii if verdict.record_name else None,
+        "reason": verdict.reason,
+    }
+
+
+def _seen(step: WalkStep) -> str:
+    if step.text:
+        return visible(step.text)
+    return "—" if not step.count else f"{step.count} records: all are discarded"
+
+
+def _sentence(verdict: DmarcVerdict) -> str:
+    head = f"organizational domain {verdict.organizational_domain.unicode}"
+    if verdict.policy is None:
+        return f"{head}; DMARC does not apply" + (f" ({verdict.reason})" if verdict.reason else "")
+    why = f"{verdict.tag}= of {verdict.record_name}"
+    return f"{head}; policy {verdict.policy} ({why}{'; ' + verdict.reason if verdict.reason else ''})"

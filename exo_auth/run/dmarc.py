@@ -1,0 +1,72 @@
+"""Which DMARC policy governs a domain, under both models of receivers (run)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from exo_auth.checks.dmarc_policy import DmarcVerdict, judge
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import CannotLook
+from exo_auth.facts.dmarc import DmarcWalk, WalkStep
+from exo_auth.lookup.resolver import StubResolver, parse_nameserver
+from exo_auth.records.dmarc import DmarcRecord
+from exo_auth.run.settings import Settings
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was asked and what follows from it. The old model is that of RFC 7489, with the Public Suffix List."""
+
+    walk: DmarcWalk
+    verdict: DmarcVerdict
+    old: DmarcVerdict
+    old_queries: tuple[str, ...]
+
+    @property
+    def queries(self) -> tuple[str, ...]:
+        """The names that the tree walk asked, in order."""
+        return tuple(f"_dmarc.{step.name}" for step in self.walk.steps)
+
+
+def discover(settings: Settings, text: str) -> Discovery:
+    """Walk the tree from a name; raises InputError for no name, CannotLook when DNS gave no verdict."""
+    author = DomainName.parse_lookup(text)
+    servers = tuple(parse_nameserver(server) for server in settings.nameservers)
+
+    async def ask() -> Discovery:
+        return await _discover(
+            StubResolver(servers or None, timeout=settings.timeouts.dns.total_seconds()), author
+        )
+
+    return asyncio.run(ask())
+
+
+async def _discover(resolver: StubResolver, author: DomainName) -> Discovery:
+    from exo_auth.lookup.dmarc_walk import step_at, walk
+    from exo_auth.lookup.public_suffix import organizational_domain
+
+    found = await walk(resolver, author)
+    if found.failure:
+        raise CannotLook(
+            f"no verdict: {found.failure}", hint="ask again, or another resolver with --nameserver"
+        )
+    organizational = organizational_domain(author)
+    first = found.steps[0]
+    steps = [first]
+    if first.count == 0 and organizational != author:  # RFC 7489 §6.6.3
+        steps.append(await step_at(resolver, organizational))
+    if steps[-1].failure:
+        raise CannotLook(f"no verdict: {steps[-1].failure}", hint="ask again")
+    old = _old_verdict(author, organizational, steps[-1])
+    return Discovery(found, judge(found), old, tuple(f"_dmarc.{step.name}" for step in steps))
+
+
+def _old_verdict(author: DomainName, organizational: DomainName, step: WalkStep) -> DmarcVerdict:
+    """Judge as RFC 7489 §6.6.3 does: no np, no t, and no names between the two."""
+    record = step.record
+    if not isinstance(record, DmarcRecord):
+        return DmarcVerdict(organizational, reason="no DMARC record governs this domain")
+    policy = record.applies(is_subdomain=step.name != author, exists=True)
+    tag = "sp" if step.name != author and record.subdomain_policy is not None else "p"
+    return DmarcVerdict(organizational, step.name, record, policy, tag if policy else "")
