@@ -32,13 +32,17 @@ def explain(
 ) -> None:
     """Explain a finding, an error or an exit code: why it matters, where it is written, what to do.
 
-    Without an argument it lists all codes.
+    A record in quotes (SPF, DMARC, DKIM key) is taken apart in plain words. Without an argument it lists all codes.
 
     Example:  exo-auth explain DKIM-CNAME-MISSING
     """
     from exo_auth.render.explain_text import explain_list, explain_text
+    from exo_auth.render.record_text import is_record, record_text
 
     output = common.settings().output
+    if code and is_record(code):
+        print(record_text(code, output))
+        return
     print(explain_text(code, output) if code else explain_list(output, color=common.color))
 
 

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenes import NOW, accepted, config, mail_dns, name, rotated, scene, without_cname
+from scenes import NOW, accepted, config, key_text, mail_dns, name, rotated, scene, without_cname
 
 from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.domains import classify
@@ -34,6 +34,7 @@ from exo_auth.render.findings_text import findings_output, write_report
 from exo_auth.render.journal_text import lines_text, runs_text, verdict_text
 from exo_auth.render.outcome_text import outcome_text
 from exo_auth.render.plan_text import plan_text
+from exo_auth.render.record_text import is_record, record_text
 from exo_auth.render.records_text import record_line, records_output
 from exo_auth.render.safe_text import visible, width
 from exo_auth.render.schema import schema_names, schema_text
@@ -273,6 +274,31 @@ def test_csv_comes_back(rows: list[tuple[str, str]]) -> None:
     text = Table(("a", "b"), tuple(rows)).to_text("csv")
     back = list(csv.reader(io.StringIO(text)))
     assert back[1:] == [[visible(cell) for cell in row] for row in rows]
+
+
+APART = [  # record, parts of what is told, reason
+    ("v=spf1 a -all", ["may send", "must not send"], "SPF"),
+    ("v=spf1 foo", ["^ ", "unknown mechanism"], "SPF with a fault"),
+    ("v=DMARC1; p=none; rua=mailto:a@b.c", ["where aggregate reports go", "right"], "DMARC"),
+    ("v=DMARC1; p=none; p=none", ["occurs twice"], "DMARC with a fault"),
+    ("v=DKIM1; p=", ["revoked"], "a revoked key"),
+    (key_text(1) + " t=y", ["rsa, 2048 bits", "may treat"], "a key under test"),
+    ("v=DKIM1; p=x", ["^ "], "a key with a fault"),
+]
+
+
+@pytest.mark.parametrize(("text", "parts", "reason"), APART, ids=[row[2] for row in APART])
+def test_records_are_taken_apart(text: str, parts: list[str], reason: str) -> None:
+    assert is_record(text)
+    told = record_text(text, "table")
+    assert all(part in told for part in parts), reason
+    assert json.loads(record_text(text, "json"))["record"] == text
+
+
+def test_what_is_no_record_is_named() -> None:
+    assert not is_record("hello")
+    with pytest.raises(InputError, match="no record"):
+        record_text("hello", "table")
 
 
 def test_wide_and_combining_characters_keep_columns_straight() -> None:
