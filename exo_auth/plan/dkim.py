@@ -203,14 +203,16 @@ def enable_one(scene: Scene, domain: DomainName) -> Decision:
     if not is_initial and config is None:
         return _creation(scene, domain)
     gate = scene.gate(domain, Step.ENABLE)
-    if is_initial or gate.state is ReadinessState.READY or (config is not None and not config.has_keys):
-        # A row without keys gets them by Set: New would meet the row that is there. (open question 5)
+    has_keys = config is not None and config.has_keys
+    if is_initial or not has_keys or gate.state is ReadinessState.READY:
+        # A row without keys gets them by Set: New would meet the row that is there.
+        because = "both CNAMEs are live" if has_keys else "the tenant lists it without keys; this makes them"
         return Change(
             Verb.ENABLE,
             domain,
             before=snapshot_of(config),
             after={"enabled": True},
-            because="Microsoft runs the zone" if is_initial else "both CNAMEs are live",
+            because="Microsoft runs the zone" if is_initial else because,
             cmdlet="Set-DkimSigningConfig",
             parameters={"Enabled": True},
             undo=f"exo-auth dkim disable -d {domain}",

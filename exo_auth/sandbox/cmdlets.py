@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from exo_auth.sandbox.clock import SandboxClock
-from exo_auth.sandbox.rows import accepted_domain_row, dkim_row, organization_row
+from exo_auth.sandbox.rows import accepted_domain_row, dkim_row, dkim_row_without_keys, organization_row
 from exo_auth.sandbox.switches import Switches
 from exo_auth.sandbox.tenant import NOT_FOUND, Refused, SandboxTenant
 
@@ -76,6 +76,8 @@ class Cmdlets:
                 found[domain] = dkim_row(
                     spec, state, targets, self._tenant.initial_domain, self._switches, now
                 )
+        for spec in self._tenant.without_keys():
+            found[spec.name.lower()] = dkim_row_without_keys(spec, self._tenant.initial_domain, now)
         if not identity:
             return list(found.values())
         if identity.lower() in found:

@@ -103,6 +103,28 @@ def dkim_row(
     return row | tail
 
 
+def dkim_row_without_keys(spec: DomainSpec, initial_domain: str, now: datetime) -> dict[str, Any]:
+    """Write the row of a domain that is listed before it has keys."""
+    return {
+        "Domain": spec.name,
+        "AdminDisplayName": "",
+        "Selector1CNAME": "",
+        "Selector1PublicKey": "",
+        "Selector2CNAME": "",
+        "Selector2PublicKey": "",
+        "Enabled": False,
+        "IsDefault": False,
+        "HeaderCanonicalization": "Relaxed",
+        "BodyCanonicalization": "Relaxed",
+        "Algorithm": "RsaSHA256",
+        "NumberOfBytesToSign": "All",
+        "Status": "NoDKIMKeys",
+        **_tail(
+            spec.name, initial_domain, "Dkim Signing config", "ms-Exch-Hosted-Content-Filter-Config", now, now
+        ),
+    }
+
+
 def organization_row(initial_domain: str, tenant_id: str, created: datetime) -> dict[str, Any]:
     """Write the row of Get-OrganizationConfig, as far as anybody reads it."""
     return {

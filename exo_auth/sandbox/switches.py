@@ -13,6 +13,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "selector_case": ("lower", "capital"),
     "paging": ("normal", "stale"),
     "not_found_status": ("404", "400"),
+    "rotation_in_window": ("refused", "swaps"),
+    "domain_without_keys": ("absent", "listed"),
 }
 
 
@@ -27,6 +29,8 @@ class Switches:
     nul_403_gzip: bool = True  # is the 403 of zero bytes declared as gzip?
     hidden_initial_new_refused: bool = True  # does New refuse the initial domain?
     not_found_status: str = "404"  # HTTP status of a missing object
+    rotation_in_window: str = "refused"  # or does a second Rotate within 96 hours swap again?
+    domain_without_keys: str = "absent"  # or is it listed with the status NoDKIMKeys?
     paging: str = "normal"  # or is every paging link refused?
     new_enabled_warns: bool = True  # New -Enabled without CNAMEs: object and warning, or an error?
     anchor_needed: bool = False  # is a request without X-AnchorMailbox refused?

@@ -80,6 +80,15 @@ class SandboxTenant:
                 return copy.deepcopy(self._former[1])
             return copy.deepcopy(self._states)
 
+    def without_keys(self) -> tuple[DomainSpec, ...]:
+        """Give the domains that are listed although they have no keys."""
+        if self.switches.domain_without_keys != "listed":
+            return ()
+        with self._lock:
+            return tuple(
+                s for s in self._specs.values() if not s.initial and s.name.lower() not in self._states
+            )
+
     def targets(self, domain: str) -> tuple[str, str]:
         """Name the CNAME targets of both selectors, in the case the service writes them."""
         spec = self._specs[domain.lower()]
@@ -144,6 +153,8 @@ class SandboxTenant:
             state = self._states.get(domain.lower())
             if state is None and spec is not None and spec.initial and values.get("Enabled"):
                 state = self._states[domain.lower()] = self._new_state((2048, 2048))
+            if state is None and spec is not None and self.switches.domain_without_keys == "listed":
+                state = self._states[domain.lower()] = self._new_state((2048, 2048))
             if state is None or spec is None:
                 raise _not_found(domain)
             if values.get("Enabled") is True:
@@ -166,7 +177,7 @@ class SandboxTenant:
                 raise Refused(
                     VALIDATION, f"The DKIM signing policy for {domain} is not enabled."
                 )  # guessed text
-            if now < state.rotate_on:
+            if now < state.rotate_on and self.switches.rotation_in_window == "refused":
                 raise Refused(  # guessed text
                     VALIDATION,
                     f"The keys of {domain} are being rotated already; the switch is at {state.rotate_on:%c}.",

@@ -197,6 +197,8 @@ SWITCHES = [
     ("anchor_needed=true", "a request without anchor is refused"),
     ("blank_cnames_in_window=true", "the CNAME fields are blank while a rotation is pending"),
     ("hidden_initial_new_refused=false", "New takes the initial domain"),
+    ("rotation_in_window=swaps", "a second rotation would not be refused"),
+    ("domain_without_keys=listed", "domains without keys are listed"),
 ]
 
 
@@ -212,3 +214,21 @@ def test_a_guess_about_the_service_may_be_wrong(tmp_path: Path, switch: str, rea
         assert [outcome.result for outcome in report.outcomes] == [Result.APPLIED], reason
         assert bench.run("due.example").exit_code == 0
         assert box.tenant.rotations("due.example") == 1
+
+
+def test_a_domain_that_is_listed_without_keys_gets_them_and_then_signs(tmp_path: Path) -> None:
+    specs = (
+        DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True),
+        DomainSpec("bare.example", listed=False, cnames="none"),
+    )
+    switches = Switches.parse(("domain_without_keys=listed",))
+    with Sandbox(SandboxOptions(specs, switches=switches)) as box:
+        bench = Bench(box, tmp_path)
+        assert bench.plan("bare.example").deferrals[0].reason.startswith("signing is not switched on")
+        first = bench.run("bare.example", planner=plan_enable)
+        assert (first.outcomes[0].result, first.exit_code) == (Result.WAITING, 4)
+        assert bench.run("bare.example", planner=plan_enable).exit_code == 3  # the CNAMEs are to be published
+        box.publish_cnames("bare.example")
+        box.advance(timedelta(minutes=31))  # Exchange remembers that they were absent
+        assert bench.run("bare.example", planner=plan_enable).exit_code == 0
+        assert bench.run("bare.example", planner=plan_enable).outcomes == ()

@@ -17,16 +17,22 @@ from hypothesis import strategies as st
 from scenes import NOW, accepted, config, key_text, mail_dns, name, rotated, scene, without_cname
 
 from exo_auth.checks.dkim import records_to_publish
+from exo_auth.checks.dmarc_policy import DmarcVerdict
 from exo_auth.checks.domains import classify
 from exo_auth.checks.finding import DnsRecord
 from exo_auth.errors import CmdletFailed, Correlation, InputError, PlanStale, SignInError
+from exo_auth.facts.dmarc import WalkStep
 from exo_auth.facts.dns import FailureReason, Found, LookupFailed, Txt
+from exo_auth.facts.spf import SpfResult, SpfStep
 from exo_auth.plan.dkim import plan_disable, plan_enable, plan_rotation
 from exo_auth.plan.outcome import Outcome, Result, RunReport
 from exo_auth.plan.plan import Limits
 from exo_auth.plan.status import calendar, status_rows
+from exo_auth.records import dmarc
+from exo_auth.records.dmarc import Policy
 from exo_auth.render import document
 from exo_auth.render.dkim_text import calendar_ics, calendar_text, status_text
+from exo_auth.render.dmarc_text import discovery_text
 from exo_auth.render.doctor_text import doctor_text
 from exo_auth.render.domain_text import domains_text
 from exo_auth.render.explain_text import explain_list, explain_text
@@ -38,6 +44,7 @@ from exo_auth.render.record_text import is_record, record_text
 from exo_auth.render.records_text import record_line, records_output
 from exo_auth.render.safe_text import visible, width
 from exo_auth.render.schema import schema_names, schema_text
+from exo_auth.render.spf_text import spf_result_text
 from exo_auth.render.table import Table
 from exo_auth.render.tenant_text import facts_text, tenants_text
 from exo_auth.run.journal import JournalLine
@@ -274,6 +281,50 @@ def test_csv_comes_back(rows: list[tuple[str, str]]) -> None:
     text = Table(("a", "b"), tuple(rows)).to_text("csv")
     back = list(csv.reader(io.StringIO(text)))
     assert back[1:] == [[visible(cell) for cell in row] for row in rows]
+
+
+WALK = (
+    WalkStep(name("a.b.example"), count=2),
+    WalkStep(
+        name("b.example"),
+        dmarc.parse("v=DMARC1; p=reject; sp=none; t=y"),
+        "v=DMARC1; p=reject; sp=none; t=y",
+        1,
+    ),
+    WalkStep(name("example")),
+)
+NEW = DmarcVerdict(name("b.example"), name("b.example"), None, Policy.NONE, "sp", "t=y lowers it")
+OLD = DmarcVerdict(name("b.example"), reason="no DMARC record governs this domain")
+SPF = SpfResult(
+    "fail",
+    "go away",
+    (SpfStep("a.example", "include:b.example", False, 0), SpfStep("b.example", "-all", True, 1)),
+    2,
+    1,
+    "two \x1b[2J problems",
+)
+
+
+def test_a_walk_is_told_with_both_models() -> None:
+    told = discovery_text("a.b.example", WALK, NEW, OLD, ("_dmarc.a.b.example",), "table")
+    assert "2 records: all are discarded" in told
+    assert "_dmarc.example  —" in told
+    assert "policy none (sp= of b.example; t=y lowers it)" in told
+    assert "DMARC does not apply (no DMARC record" in told
+    assert "the two models differ" in told
+    document = json.loads(discovery_text("a.b.example", WALK, NEW, OLD, ("_dmarc.a.b.example",), "json"))
+    jsonschema.validate(document, json.loads(schema_text("dmarc-discover")))
+    assert (document["policy"], document["queries"][0]) == ("none", "_dmarc.a.b.example")
+    assert "differ" not in discovery_text("a.b.example", WALK, NEW, NEW, (), "table")
+
+
+def test_an_spf_result_is_told_with_its_path() -> None:
+    told = spf_result_text(SPF, "table")
+    assert "  b.example  -all  matches" in told
+    assert "explanation: go away" in told
+    assert "\x1b" not in told
+    assert told.endswith("fail  2 of 10 lookups, 1 of 2 void")
+    jsonschema.validate(json.loads(spf_result_text(SPF, "json")), json.loads(schema_text("spf-test")))
 
 
 APART = [  # record, parts of what is told, reason
