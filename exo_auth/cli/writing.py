@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,24 +33,14 @@ def write(
     """Make a plan for the chosen domains and carry it out, as far as the options say."""
     from exo_auth.run.carry_out import make_plan
 
-    settings = _settings(common, policy, writing)
-    _need_consent(common, writing)
-    with ExitStack() as stack:
-        session = _open(stack, common, settings, writing)
-        prepared = make_plan(session, patterns, planner, progress(common))
-        finish(common, writing, settings, session, prepared)
+    _run(common, policy, writing, lambda session: make_plan(session, patterns, planner, progress(common)))
 
 
 def apply_saved(common: Common, policy: Policy, writing: Writing, file: str) -> None:
     """Carry out a plan that was saved before."""
     from exo_auth.run.carry_out import load_plan
 
-    settings = _settings(common, policy, writing)
-    _need_consent(common, writing)
-    with ExitStack() as stack:
-        session = _open(stack, common, settings, writing)
-        prepared = load_plan(session, Path(file))
-        finish(common, writing, settings, session, prepared)
+    _run(common, policy, writing, lambda session: load_plan(session, Path(file)))
 
 
 def apply_digest(
@@ -59,13 +49,22 @@ def apply_digest(
     """Make the plan anew and carry it out if it is still the one that was approved."""
     from exo_auth.run.carry_out import check_digest, make_plan
 
+    def prepare(session: WritingSession) -> Prepared:
+        prepared = make_plan(session, patterns, planner, progress(common))
+        check_digest(prepared.plan, digest)
+        return prepared
+
+    _run(common, policy, writing, prepare)
+
+
+def _run(
+    common: Common, policy: Policy, writing: Writing, prepare: Callable[[WritingSession], Prepared]
+) -> None:
     settings = _settings(common, policy, writing)
     _need_consent(common, writing)
     with ExitStack() as stack:
         session = _open(stack, common, settings, writing)
-        prepared = make_plan(session, patterns, planner, progress(common))
-        check_digest(prepared.plan, digest)
-        finish(common, writing, settings, session, prepared)
+        finish(common, writing, settings, session, prepare(session))
 
 
 def finish(
