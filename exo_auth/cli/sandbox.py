@@ -26,46 +26,44 @@ Control = Annotated[
 ]
 
 
+Scenario = Annotated[
+    str,
+    typer.Option("--scenario", envvar="EXO_AUTH_SANDBOX_SCENARIO", help="demo, empty, steady:N or due:N."),
+]
+Port = Annotated[int, typer.Option("--port", envvar="EXO_AUTH_SANDBOX_PORT", help="HTTPS port; 0 picks one.")]
+DnsPort = Annotated[
+    int, typer.Option("--dns-port", envvar="EXO_AUTH_SANDBOX_DNS_PORT", help="DNS port; 0 picks one.")
+]
+HostNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host-name", envvar="EXO_AUTH_SANDBOX_HOST_NAME", help="Extra name for the certificate. Repeatable."
+    ),
+]
+State = Annotated[
+    str | None,
+    typer.Option("--state", metavar="DIR", envvar="EXO_AUTH_SANDBOX_STATE", help="Keep the tenant in DIR."),
+]
+SwitchTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--switch", metavar="NAME=VALUE", envvar="EXO_AUTH_SANDBOX_SWITCH", help="Decide a guess. Repeatable."
+    ),
+]
+Output = Annotated[
+    OutputFormat, typer.Option("-o", "--output", envvar="EXO_AUTH_OUTPUT", help="table or json.")
+]
+
+
 @app.command()
 def start(
-    scenario: Annotated[
-        str,
-        typer.Option(
-            "--scenario", envvar="EXO_AUTH_SANDBOX_SCENARIO", help="demo, empty, or steady:N for N domains."
-        ),
-    ] = "demo",
-    port: Annotated[
-        int, typer.Option("--port", envvar="EXO_AUTH_SANDBOX_PORT", help="HTTPS port; 0 picks one.")
-    ] = 0,
-    dns_port: Annotated[
-        int, typer.Option("--dns-port", envvar="EXO_AUTH_SANDBOX_DNS_PORT", help="DNS port; 0 picks one.")
-    ] = 0,
-    host_name: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--host-name",
-            envvar="EXO_AUTH_SANDBOX_HOST_NAME",
-            help="Extra name for the certificate. Repeatable.",
-        ),
-    ] = None,
-    state: Annotated[
-        str | None,
-        typer.Option(
-            "--state", metavar="DIR", envvar="EXO_AUTH_SANDBOX_STATE", help="Keep the tenant in DIR."
-        ),
-    ] = None,
-    switch: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--switch",
-            metavar="NAME=VALUE",
-            envvar="EXO_AUTH_SANDBOX_SWITCH",
-            help="Decide a guess. Repeatable.",
-        ),
-    ] = None,
-    output: Annotated[
-        OutputFormat, typer.Option("-o", "--output", envvar="EXO_AUTH_OUTPUT", help="table or json.")
-    ] = OutputFormat.TABLE,
+    scenario: Scenario = "demo",
+    port: Port = 0,
+    dns_port: DnsPort = 0,
+    host_name: HostNames = None,
+    state: State = None,
+    switch: SwitchTexts = None,
+    output: Output = OutputFormat.TABLE,
 ) -> None:
     """Start a tenant on loopback and serve it until stopped.
 
