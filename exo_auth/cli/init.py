@@ -58,7 +58,7 @@ def init(
         answers = {key: text or _ask(key) for key, text in answers.items()}
     given = {key: text for key, text in answers.items() if text}
     _check(given)
-    write_private(path, first_config(given), replace=force)
+    write_private(path, first_config(given), replace=force, make_folder=True)
     if not common.quiet:
         print(f"{path} is written")
         print("next: `exo-auth auth test` signs in and says what is missing")

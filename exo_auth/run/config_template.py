@@ -76,10 +76,11 @@ def first_config(answers: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n" + _TAIL
 
 
-def write_private(path: Path, text: str, *, replace: bool) -> None:
+def write_private(path: Path, text: str, *, replace: bool, make_folder: bool = False) -> None:
     """Write the file whole or not at all, readable by its owner only; raises ConfigError when it is there."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from exo_auth.errors import LockHeld
+from exo_auth.errors import InputError, LockHeld
 
 
 @contextmanager
@@ -22,15 +22,20 @@ def tenant_lock(folder: Path, *, command: str, wait: timedelta = timedelta(0)) -
 
     The operating system lets go of it when the process ends, however it ends: a killed run leaves no lock behind.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     holder = folder / "lock.holder"
     lock = FileLock(folder / "lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire(timeout=wait.total_seconds())
     except Timeout:
         raise LockHeld(
             f"another run works on this tenant: {_describe(holder)}",
             hint="wait for it, or give --lock-timeout TIME to wait here",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"the state folder {folder} cannot be used: {error.strerror}",
+            hint="give a writable place with --state-dir",
         ) from None
     try:
         holder.write_text(

@@ -38,12 +38,12 @@ def add_tenant(
     else:
         text = f"{text.rstrip()}\n\ntenants:\n{entry}"
     _checked(file, text)
-    write_private(file, text, replace=True)
+    write_private(file, text, replace=True, make_folder=True)
 
 
 def _checked(file: Path, text: str) -> None:
     trial = file.with_name(f"{file.name}.trial")
-    write_private(trial, text, replace=True)
+    write_private(trial, text, replace=True, make_folder=True)
     try:
         errors = validate(trial)
     finally:

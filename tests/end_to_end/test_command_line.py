@@ -295,6 +295,14 @@ BAD = [  # command line, exit code, part of stderr, reason
     ("dkim rotate --no-such-option", 64, "No such option", "an option there is not"),
     ("dkim rotat", 64, "No such command", "a command there is not"),
     ("journal show nothing", 64, "knows no run", "a run there is not"),
+    ("dkim rotate --yes --state-dir /dev/null", 64, "state folder", "a state folder that is none"),
+    (
+        "dkim rotate --out /no/such/folder/x",
+        64,
+        "/no/such/folder/x: cannot be written",
+        "a folder there is not",
+    ),
+    ("check --report /no/such/folder/x.json", 64, "cannot be written", "... for a report"),
     ("schema nothing", 64, "no document", "a document there is not"),
     ("sandbox advance 4d --control http://example.com", 64, "management URL", "a sandbox elsewhere"),
 ]

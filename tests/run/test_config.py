@@ -459,12 +459,12 @@ def test_an_answer_comes_back_from_the_first_file(answer: str) -> None:
 
 def test_the_first_file_is_private_whole_and_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.yaml"
-    write_private(path, "version: 1\n", replace=False)
+    write_private(path, "version: 1\n", replace=False, make_folder=True)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     with pytest.raises(ConfigError, match="there is a file already"):
-        write_private(path, "other", replace=False)
+        write_private(path, "other", replace=False, make_folder=True)
     assert path.read_text() == "version: 1\n"
-    write_private(path, "other", replace=True)
+    write_private(path, "other", replace=True, make_folder=True)
     assert path.read_text() == "other"
     assert [one.name for one in path.parent.iterdir()] == ["config.yaml"]
 
