@@ -22,6 +22,19 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
+def _codes(incomplete: str) -> list[str]:
+    from exo_auth.checks.catalogue import CATALOGUE
+
+    spelled = [code.lower() if incomplete.islower() else code for code in CATALOGUE]
+    return [code for code in spelled if code.startswith(incomplete)]
+
+
+def _documents(incomplete: str) -> list[str]:
+    from exo_auth.render.schema import schema_names
+
+    return [name for name in schema_names() if name.startswith(incomplete)]
+
+
 @command
 def explain(
     common: Common,
@@ -49,7 +62,9 @@ def explain(
 @command
 def schema(
     common: Common,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which document.", autocompletion=_documents)
+    ] = None,
 ) -> None:
     """Print the JSON Schema of a document that --output json writes; without a name, list them.
 
@@ -73,9 +88,11 @@ def completion(
     """
     from typer._completion_shared import get_completion_script
 
+    from exo_auth.cli.app import COMPLETE_VARIABLE
+
     name = "pwsh" if shell is Shell.POWERSHELL else shell.value
     try:
-        print(get_completion_script(prog_name="exo-auth", complete_var="_EXO_AUTH_COMPLETE", shell=name))
+        print(get_completion_script(prog_name="exo-auth", complete_var=COMPLETE_VARIABLE, shell=name))
     except typer.Exit:
         raise InputError(f"no completion for {shell}") from None
 

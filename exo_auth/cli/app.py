@@ -13,6 +13,7 @@ from exo_auth.errors import ExoAuthError
 
 EXIT_USAGE = 64  # Click's own 2 means “changes pending” here
 EXIT_INTERRUPTED = 130
+COMPLETE_VARIABLE = "_EXO_AUTH_COMPLETE"  # set by the shell's completion script
 
 
 def build() -> typer.Typer:
@@ -32,6 +33,10 @@ def build() -> typer.Typer:
 
 def run(arguments: list[str]) -> int:
     """Run one command line; give its exit code."""
+    if os.environ.get(COMPLETE_VARIABLE):
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
         code = typer.main.get_command(build()).main(
             args=arguments, prog_name="exo-auth", standalone_mode=False

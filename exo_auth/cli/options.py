@@ -32,6 +32,18 @@ class OutputFormat(StrEnum):
     MD = "md"
 
 
+def _tenants(incomplete: str) -> list[str]:
+    """Complete names of configured tenants, without a look at the network."""
+    from exo_auth.errors import ExoAuthError
+    from exo_auth.run.config import load
+
+    try:
+        tenants = load({}, environment=os.environ).tenants
+    except ExoAuthError:
+        return []
+    return [tenant.name for tenant in tenants if tenant.name.startswith(incomplete)]
+
+
 def _setting(key: str) -> dict[str, str]:
     return {"setting": key}
 
@@ -50,7 +62,13 @@ class Common:
     ] = field(default=None, metadata=_setting("profile"))
     tenant: Annotated[
         str | None,
-        typer.Option("-t", "--tenant", metavar="TENANT", help="Tenant id or domain. [env: EXO_AUTH_TENANT]"),
+        typer.Option(
+            "-t",
+            "--tenant",
+            metavar="TENANT",
+            help="Tenant id or domain. [env: EXO_AUTH_TENANT]",
+            autocompletion=_tenants,
+        ),
     ] = field(default=None, metadata=_setting("tenant"))
     cloud: Annotated[
         str | None,

@@ -22,6 +22,12 @@ Verbs = Annotated[
 ]
 
 
+def _playbooks(incomplete: str) -> list[str]:
+    from exo_auth.run.playbook import shipped
+
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
 @command
 def plan(
     common: Common,
@@ -29,7 +35,11 @@ def plan(
     policy: Policy,
     playbook: Annotated[
         str | None,
-        typer.Argument(metavar="[PLAYBOOK]", help="A file, or one that ships: rotate-dkim, enable-dkim."),
+        typer.Argument(
+            metavar="[PLAYBOOK]",
+            help="A file, or one that ships: rotate-dkim, enable-dkim.",
+            autocompletion=_playbooks,
+        ),
     ] = None,
     verb: Verbs = "all",
     out: Annotated[

@@ -415,6 +415,37 @@ def test_completion_scripts(cron: dict[str, str], shell: str) -> None:
     assert "exo-auth" in done.out
 
 
+COMPLETE = [  # words so far, what must be offered, reason
+    ("exo-auth dk", "dkim", "a noun"),
+    ("exo-auth dkim rot", "rotate", "a verb"),
+    ("exo-auth dkim rotate --max-k", "--max-key-age", "an option"),
+    ("exo-auth explain dkim-wi", "dkim-wildcard", "a finding"),
+    ("exo-auth schema run-", "run-report", "a document"),
+    ("exo-auth plan rot", "rotate-dkim", "a playbook"),
+    ("exo-auth -t con", "", "no option of the root"),
+    ("exo-auth dkim status -t con", "contoso", "a configured tenant"),
+]
+
+
+@pytest.mark.parametrize(("words", "offered", "reason"), COMPLETE, ids=[row[2] for row in COMPLETE])
+def test_shells_complete(bench: Bench, tmp_path: Path, words: str, offered: str, reason: str) -> None:
+    file = tmp_path / "exo-auth.yaml"
+    file.write_text("version: 1\ntenants:\n  contoso:\n    initial_domain: contoso.onmicrosoft.com\n")
+    done = as_cron(
+        environment={
+            "PATH": os.defpath,
+            "HOME": str(tmp_path),
+            "EXO_AUTH_CONFIG": str(file),
+            "_EXO_AUTH_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        }
+    )
+    assert offered in done.out, reason
+    assert done.err == ""
+    assert bench.box.requests == ()
+
+
 def test_the_setup_of_an_application_is_printed_and_nothing_is_asked(
     cron: dict[str, str], bench: Bench
 ) -> None:
