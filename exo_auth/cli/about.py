@@ -40,7 +40,11 @@ def explain(
     common: Common,
     code: Annotated[
         str | None,
-        typer.Argument(metavar="[CODE]", help="A finding's code, an error's name, or an exit code."),
+        typer.Argument(
+            metavar="[CODE]",
+            autocompletion=_codes,
+            help="A finding's code, an error's name, or an exit code.",
+        ),
     ] = None,
 ) -> None:
     """Explain a finding, an error or an exit code: why it matters, where it is written, what to do.
