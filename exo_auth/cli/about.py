@@ -43,7 +43,7 @@ def explain(
         typer.Argument(
             metavar="[CODE]",
             autocompletion=_codes,
-            help="A finding's code, an error's name, or an exit code.",
+            help="A finding's code, an error's name, an exit code, or a record in quotes.",
         ),
     ] = None,
 ) -> None:
