@@ -138,9 +138,18 @@ class Sandbox:
         self._save_lock = threading.Lock()
         certificates = Certificates.make(self._folder, options.extra_host_names)
         initial = next((spec.name for spec in options.domains if spec.initial), INITIAL)
-        self.zones = Zones((*(spec.name for spec in options.domains), *MICROSOFT_ZONES), self._published_keys)
         self.tenant = SandboxTenant(
-            TENANT_ID, initial, options.domains, self.clock, options.switches, self.zones.cname_of
+            TENANT_ID,
+            initial,
+            options.domains,
+            self.clock,
+            options.switches,
+            lambda owner: self.zones.cname_of(owner),
+        )
+        self.zones = Zones(
+            (*(spec.name for spec in options.domains), *MICROSOFT_ZONES),
+            self.tenant.published_key,
+            self.tenant.all_targets(),
         )
         self._publish_first_records()
         self._first = (self.tenant.to_state(), self.zones.to_state())
@@ -275,9 +284,6 @@ class Sandbox:
             return self.entra.handle(request)
         self._save()
         return response
-
-    def _published_keys(self) -> dict[str, str]:
-        return self.tenant.published_keys()
 
     def _publish_first_records(self) -> None:
         for spec in self.options.domains:

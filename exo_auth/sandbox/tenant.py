@@ -53,6 +53,11 @@ class SandboxTenant:
         self._lock = threading.RLock()
         self._specs = {spec.name.lower(): spec for spec in domains}
         self._states: dict[str, DkimState] = {}
+        self._places = {
+            target.lower(): (name, selector)
+            for name in self._specs
+            for selector, target in zip(SELECTORS, self.targets(name), strict=True)
+        }
         self._former: tuple[datetime, dict[str, DkimState]] | None = (
             None  # what late reads still see, until when
         )
@@ -101,15 +106,19 @@ class SandboxTenant:
         first, second = (f"{selector}-{dashed}._domainkey.{end}" for selector in SELECTORS)
         return first, second
 
-    def published_keys(self) -> dict[str, str]:
-        """Give the TXT records Microsoft publishes, by lower-case name; a rotation shows at once."""
+    def all_targets(self) -> tuple[str, ...]:
+        """Name every place at which keys of this tenant may ever be published."""
+        return tuple(self._places)
+
+    def published_key(self, name: str) -> str | None:
+        """Give the TXT record Microsoft publishes at a lower-case name; a rotation shows at once."""
+        place = self._places.get(name)
+        if place is None:
+            return None
+        domain, selector = place
         with self._lock:
-            return {
-                target.lower(): key_text(state.keys[selector])
-                for domain, state in self._states.items()
-                for selector, target in zip(SELECTORS, self.targets(domain), strict=True)
-                if selector in state.keys
-            }
+            state = self._states.get(domain)
+            return key_text(state.keys[selector]) if state is not None else None
 
     def rotations(self, domain: str) -> int:
         """Count the rotations this sandbox carried out for a domain."""

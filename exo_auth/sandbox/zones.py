@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,13 +23,25 @@ class ZoneRecord:
 
 
 class Zones:
-    """All records by owner and type; safe to use from all server threads."""
+    """All records by owner and type; safe to use from all server threads.
 
-    def __init__(self, apexes: tuple[str, ...], published_keys: Callable[[], dict[str, str]]) -> None:
+    `published_key` gives the TXT that Microsoft publishes at a name, None where it publishes none; `targets` are
+    all names at which it ever may.
+    """
+
+    def __init__(
+        self,
+        apexes: tuple[str, ...],
+        published_key: Callable[[str], str | None],
+        targets: Iterable[str] = (),
+    ) -> None:
         self._lock = threading.Lock()
-        self._apexes = tuple(apex.lower() for apex in apexes)
-        self._published_keys = published_keys
+        self._apexes = frozenset(apex.lower() for apex in apexes)
+        self._top_labels = frozenset(apex.rsplit(".", 1)[-1] for apex in self._apexes)
+        self._published_key = published_key
+        self._above_targets = frozenset(above for target in targets for above in _names_above(target.lower()))
         self._records: dict[tuple[str, str], ZoneRecord] = {}
+        self._names: dict[str, int] = {}  # how many records stand at a name or below it
 
     def publish_cname(self, owner: str, target: str, ttl: int = TTL) -> None:
         """Put a CNAME; one that is there is replaced."""
@@ -47,7 +59,8 @@ class Zones:
     def remove(self, owner: str, rdtype: str) -> None:
         """Take a record away; nothing happens when there is none."""
         with self._lock:
-            self._records.pop((owner.lower(), rdtype), None)
+            if self._records.pop((owner.lower(), rdtype), None) is not None:
+                self._count(owner.lower(), -1)
 
     def cname_of(self, owner: str) -> str | None:
         """Give the target of the CNAME at `owner`."""
@@ -59,7 +72,7 @@ class Zones:
         """Give the record of that type at the name itself, from a wildcard if nothing else exists there."""
         wanted = name.lower()
         if rdtype == "TXT":
-            key = self._published_keys().get(wanted)
+            key = self._published_key(wanted)
             if key is not None:
                 chunks = tuple(key[i : i + LONGEST_STRING] for i in range(0, len(key), LONGEST_STRING))
                 return ZoneRecord(wanted, "TXT", chunks)
@@ -73,7 +86,7 @@ class Zones:
     def exists(self, name: str) -> bool:
         """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
         wanted = name.lower()
-        if any(key == wanted or key.endswith(f".{wanted}") for key in self._published_keys()):
+        if wanted in self._above_targets or self._published_key(wanted) is not None:
             return True
         with self._lock:
             return self._has_name(wanted) or (f"*.{wanted.partition('.')[2]}", "TXT") in self._records
@@ -81,13 +94,11 @@ class Zones:
     def apex_of(self, name: str) -> str | None:
         """Give the zone the name lies in; None when this server knows nothing of it."""
         wanted = name.lower()
-        within = [apex for apex in self._apexes if wanted == apex or wanted.endswith(f".{apex}")]
-        return max(within, key=len, default=None)
+        return next((above for above in (wanted, *_names_above(wanted)) if above in self._apexes), None)
 
     def shares_a_top_label(self, name: str) -> bool:
         """Does the name end as one of the zones does? Then this server, playing a resolver, knows that it is not."""
-        top = name.lower().rsplit(".", 1)[-1]
-        return any(apex.rsplit(".", 1)[-1] == top for apex in self._apexes)
+        return name.lower().rsplit(".", 1)[-1] in self._top_labels
 
     def to_state(self) -> list[dict[str, Any]]:
         """Give all records as plain JSON values."""
@@ -101,13 +112,25 @@ class Zones:
         """Take back what `to_state` gave."""
         records = [ZoneRecord(v["owner"], v["type"], tuple(v["value"]), int(v["ttl"])) for v in values]
         with self._lock:
-            self._records = {(record.owner, record.type): record for record in records}
+            self._records, self._names = {}, {}
+        for record in records:
+            self._put(record)
 
     def _put(self, record: ZoneRecord) -> None:
         with self._lock:
+            if (record.owner, record.type) not in self._records:
+                self._count(record.owner, 1)
             self._records[record.owner, record.type] = record
 
+    def _count(self, owner: str, change: int) -> None:
+        for name in (owner, *_names_above(owner)):
+            self._names[name] = self._names.get(name, 0) + change
+
     def _has_name(self, wanted: str) -> bool:
-        if wanted in self._apexes:
-            return True
-        return any(owner == wanted or owner.endswith(f".{wanted}") for owner, _ in self._records)
+        return wanted in self._apexes or self._names.get(wanted, 0) > 0
+
+
+def _names_above(name: str) -> list[str]:
+    """Name all parents, the nearest first."""
+    labels = name.split(".")
+    return [".".join(labels[start:]) for start in range(1, len(labels))]

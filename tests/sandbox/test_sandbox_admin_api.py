@@ -49,7 +49,7 @@ class Lab:
     def __init__(self, switches: Switches) -> None:
         self.clock = SandboxClock()
         self.faults = Faults()
-        self.zones = Zones(tuple(spec.name for spec in SPECS), dict)
+        self.zones = Zones(tuple(spec.name for spec in SPECS), lambda _name: None)
         self.tenant = SandboxTenant(TENANT, SPECS[0].name, SPECS, self.clock, switches, self.zones.cname_of)
         for spec in SPECS[1:]:
             self.publish(spec.name)
