@@ -42,6 +42,6 @@ def test_no_secret_and_no_token_is_written_anywhere(bench: Bench, tmp_path: Path
         said += done.out + done.err
     written = [path for root in (bench.state, folder) for path in root.rglob("*") if path.is_file()]
     said += "".join(path.read_text(encoding="utf-8", errors="replace") for path in written)
-    assert written
+    assert written or fault == "sign-in"  # whoever cannot sign in leaves nothing
     assert SECRET not in said
     assert "eyJ" not in said  # how every JWT begins
