@@ -255,8 +255,8 @@ class _Applied:
                 effect = effect_of(self.change, look.facts.dkim_config(self.change.target))
                 if effect is Effect.DONE:
                     return look, effect
-            if waited >= patience.poll_for:
-                return look, effect
+            if waited >= patience.poll_for or self.hands.is_stopped():
+                return look, effect  # the journal keeps it open: the next run looks again
             self.hands.say(f"{self.change.target.unicode}: not visible yet")
             self.hands.sleep(patience.poll_every.total_seconds())
             waited += patience.poll_every
