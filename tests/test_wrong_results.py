@@ -5,16 +5,19 @@ Those about reading records and keys stand in tests/checks/test_dkim_checks.py (
 
 import ast
 import inspect
+import os
 from pathlib import Path
 
 from bench import Bench
 from scenes import accepted, config, key_text, name, scene, target
+from terminal import as_cron
 
 from exo_auth.exchange.client import ExchangeReader, ExchangeWriter
 from exo_auth.facts.tenant import SelectorKey
 from exo_auth.plan.dkim import plan_enable, plan_everything, plan_rotation, plan_upgrade
 from exo_auth.run.hands import Reader, Writer
 from exo_auth.run.session import ReadingSession
+from exo_auth.sandbox.faults import Fault
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
 
 PACKAGE = Path(__file__).parent.parent / "exo_auth"
@@ -100,3 +103,23 @@ def test_habit_a_domain_that_cannot_send_is_left_alone() -> None:
 
 def test_habit_rotation_looks_at_age_window_and_dns_not_only_at_enabled() -> None:
     assert plan_rotation(scene(config(age=(config().rotate_on - config().rotate_on)))).is_empty  # type: ignore[operator]
+
+
+def test_habit_every_change_of_a_run_has_an_outcome_and_a_failure_is_never_an_empty_success(
+    tmp_path: Path,
+) -> None:
+    with Sandbox(SandboxOptions.named("due:3")) as box:
+        bench = Bench(box, tmp_path)
+        report = bench.run(between=lambda: bench.fault("unavailable", count=0))
+        assert len(report.outcomes) == len(report.plan.changes) == 3
+        assert report.exit_code not in (0, 2)
+        assert sum(bench.rotations().values()) == 0
+
+
+def test_habit_the_exit_code_tells_what_was_found(tmp_path: Path) -> None:
+    with Sandbox(SandboxOptions.named("demo")) as box:
+        environment = {**box.description.environment, "HOME": str(tmp_path), "PATH": os.defpath}
+        assert as_cron("check", "fresh.example", environment=environment).code == 0
+        assert as_cron("check", "mended.example", environment=environment).code == 3
+        box.faults.add(Fault("dns-servfail", domain="fresh.example", count=0))
+        assert as_cron("check", "fresh.example", environment=environment).code == 6
