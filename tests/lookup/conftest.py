@@ -77,6 +77,7 @@ class ScriptedNameServer:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.asked: list[Asked] = []
+        self.clients: list[tuple[str, int]] = []  # who asked over UDP
         self._udp, self._tcp = _bind(self)
         self.address: tuple[str, int] = self._udp.server_address[:2]
         for server in (self._udp, self._tcp):
@@ -87,7 +88,11 @@ class ScriptedNameServer:
         self.asked.append(asked)
         given = self.script(asked)
         parts = given if isinstance(given, list) else [] if given is None else [given]
-        return [part if isinstance(part, bytes) else part.to_wire() for part in parts]
+        return [part if isinstance(part, bytes) else part.to_wire(max_size=65535) for part in parts]
+
+    def send(self, octets: bytes, client: tuple[str, int]) -> None:
+        """Send a datagram that nobody asked this server for."""
+        self._udp.socket.sendto(octets, client)
 
     def close(self) -> None:
         for server in (self._udp, self._tcp):
@@ -98,6 +103,7 @@ class ScriptedNameServer:
 class _OverUdp(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         octets, sock = self.request
+        self.server.name_server.clients.append(self.client_address)
         for answer in self.server.name_server.answers(octets, "udp"):
             sock.sendto(answer, self.client_address)
 

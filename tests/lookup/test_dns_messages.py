@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import struct
+from typing import Any
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
+import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
@@ -44,6 +48,7 @@ rdata = st.one_of(
     quoted.map(lambda text: ("TXT", text)),
     names.map(lambda name: ("CNAME", name.to_text())),
     names.map(lambda name: ("NS", name.to_text())),
+    names.map(lambda name: ("PTR", name.to_text())),
     st.tuples(st.integers(0, 65535), names).map(lambda mx: ("MX", f"{mx[0]} {mx[1].to_text()}")),
     st.tuples(names, names, st.integers(0, 2**31)).map(
         lambda soa: ("SOA", f"{soa[0].to_text()} {soa[1].to_text()} 1 2 3 4 {soa[2]}")
@@ -94,11 +99,12 @@ def theirs(section: list[dns.rrset.RRset]) -> set[object]:
     read = {
         TYPES["CNAME"]: lambda r: r.target,
         TYPES["NS"]: lambda r: r.target,
+        TYPES["PTR"]: lambda r: r.target,
         TYPES["TXT"]: lambda r: tuple(r.strings),
         TYPES["MX"]: lambda r: (r.preference, r.exchange),
         TYPES["SOA"]: lambda r: (r.mname, r.minimum),
         TYPES["A"]: lambda r: r.address,
-        TYPES["AAAA"]: lambda r: str(__import__("ipaddress").ip_address(r.address)),
+        TYPES["AAAA"]: lambda r: str(ipaddress.ip_address(r.address)),
     }
     return {
         (rrset.name, int(rrset.rdtype), read.get(rrset.rdtype, lambda r: r.to_wire())(one))
@@ -106,6 +112,11 @@ def theirs(section: list[dns.rrset.RRset]) -> set[object]:
         if rrset.rdclass == dns.rdataclass.IN
         for one in rrset
     }
+
+
+def typed(seen: set[Any]) -> set[Any]:
+    """Leave out what we keep raw: dnspython expands the names inside it."""
+    return {entry for entry in seen if entry[1] in TYPES.values()}
 
 
 @given(messages(), st.booleans())
@@ -141,7 +152,7 @@ def test_damaged_messages_are_refused_or_read_as_dnspython_reads_them(
     except (dns.exception.DNSException, ValueError, struct.error):
         return
     if not parsed.truncated and type(other) is dns.message.QueryMessage:
-        assert ours(parsed.answers) == theirs(other.answer)
+        assert typed(ours(parsed.answers)) == typed(theirs(other.answer))
 
 
 @given(st.binary(max_size=600))
