@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import note, put, warner
+from exo_auth.cli.talk import note, progress, put, warner
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
@@ -194,7 +194,11 @@ def _session(common: Common) -> ReadingSession:
     from exo_auth.run.session import ReadingSession
 
     return ReadingSession(
-        common.settings(), os.environ, warn=warner(common), prompt=lambda text: note(common, text)
+        common.settings(),
+        os.environ,
+        warn=warner(common),
+        say=progress(common),
+        prompt=lambda text: note(common, text),
     )
 
 

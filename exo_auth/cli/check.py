@@ -56,7 +56,7 @@ def check(
 
     settings = common.settings()
     patterns = (*(domains.domain or ()), *(names or ()))
-    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         scene = observe(session, patterns, progress(common)).scene
     findings = tuple(finding for name in scene.chosen for finding in scene.findings(name))
     put(findings_output(findings, scene.chosen, scene.now, settings.output, color=common.color))

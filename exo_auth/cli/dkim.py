@@ -162,7 +162,7 @@ def _look(
     from exo_auth.run.session import ReadingSession
 
     settings = common.settings(given(policy))
-    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         return settings, observe(session, _patterns(domains, names), progress(common)).scene
 
 
@@ -173,5 +173,5 @@ def _look_at_tenant(
     from exo_auth.run.session import ReadingSession
 
     settings = common.settings(given(policy))
-    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         return settings, observe_without_dns(session, _patterns(domains, names))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import put, warner
+from exo_auth.cli.talk import progress, put, warner
 
 
 @command
@@ -28,6 +28,6 @@ def doctor(
     from exo_auth.run.examine import examine
 
     settings = common.settings()
-    lines = examine(settings, os.environ, offline=offline, warn=warner(common))
+    lines = examine(settings, os.environ, offline=offline, warn=warner(common), say=progress(common))
     put(doctor_text([line.as_row() for line in lines], settings.output, color=common.color))
     raise typer.Exit(1 if any(line.state == "fail" for line in lines) else 0)

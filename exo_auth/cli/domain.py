@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import put, warner
+from exo_auth.cli.talk import progress, put, warner
 
 if TYPE_CHECKING:
     from exo_auth.checks.domains import ClassifiedDomain
@@ -54,5 +54,5 @@ def _domains(common: Common) -> tuple[Settings, tuple[ClassifiedDomain, ...]]:
     from exo_auth.run.session import ReadingSession
 
     settings = common.settings()
-    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         return settings, observe_domains(session)

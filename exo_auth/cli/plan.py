@@ -70,7 +70,7 @@ def plan(
     wanted = read_playbook(playbook) if playbook else Playbook(verb, ())
     settings = common.settings({**wanted.policy, **given(policy)})
     planner = planner_for(wanted.verb)
-    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         patterns = tuple(domains.domain or wanted.domains)
         prepared = make_plan(session, patterns, planner, progress(common))
     for text in prepared.notes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import note, put, warner
+from exo_auth.cli.talk import note, progress, put, warner
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def test(common: Common) -> None:
     from exo_auth.run.session import ReadingSession
 
     settings = common.settings()
-    with ReadingSession(settings, os.environ, warn=warner(common)) as session:
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         organization = session.reader.organization()
         preflight(session, WANTED)
         facts = {

@@ -159,7 +159,13 @@ def _open(stack: ExitStack, common: Common, settings: Settings, writing: Writing
     if may_write and writing.yes and not writing.no_jitter and not sys.stderr.isatty():
         wait_for_our_turn(settings, lambda text: note(common, text), time.sleep)
     session = stack.enter_context(
-        WritingSession(settings, os.environ, warn=warner(common), prompt=lambda text: note(common, text))
+        WritingSession(
+            settings,
+            os.environ,
+            warn=warner(common),
+            say=progress(common),
+            prompt=lambda text: note(common, text),
+        )
     )
     if may_write:
         wait = parse_duration(writing.lock_timeout) if writing.lock_timeout else settings.timeouts.lock

@@ -31,10 +31,15 @@ class Line:
 
 
 def examine(
-    settings: Settings, environment: Mapping[str, str], *, offline: bool, warn: Callable[[str], None]
+    settings: Settings,
+    environment: Mapping[str, str],
+    *,
+    offline: bool,
+    warn: Callable[[str], None],
+    say: Callable[[str], None],
 ) -> tuple[Line, ...]:
     """Examine all; the later ones need the network."""
-    with ReadingSession(settings, environment, warn=warn) as session:
+    with ReadingSession(settings, environment, warn=warn, say=say) as session:
         return tuple(_lines(settings, session, offline=offline))
 
 

@@ -43,11 +43,13 @@ class ReadingSession:
         warn: Callable[[str], None],
         prompt: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        say: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self.settings = settings
         self.clock = ServiceClock()
         self.warn = warn
         self.sleep = sleep
+        self._say = say
         self._environment = environment
         self._prompt = prompt or warn
 
@@ -132,8 +134,14 @@ class ReadingSession:
                 read=timeouts.answer.total_seconds(),
                 write=timeouts.answer.total_seconds() * WRITE_PATIENCE,
             ),
-            sleep=self.sleep,
+            sleep=self._wait,
         )
+
+    def _wait(self, seconds: float) -> None:
+        """Wait before a read is tried again, and say so: a person should not wonder."""
+        if seconds >= 1:
+            self._say(f"the service is busy or out of reach; trying again in {seconds:.0f} s")
+        self.sleep(seconds)
 
     def _powershell(self) -> PowerShellTransport:
         from exo_auth.exchange.powershell import PowerShellLimits, PowerShellTransport

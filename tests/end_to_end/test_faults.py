@@ -276,3 +276,12 @@ def test_every_fault_there_is_has_a_test_here() -> None:
     # Those that this client cannot meet, because it sends an anchor and no batches: tests/sandbox has them.
     met |= {"wrong-backend", "batch-duplicate-id", "batch-missing-item"}
     assert met == FAULT_KINDS.keys()
+
+
+def test_a_person_is_told_why_it_takes_long(bench: Bench) -> None:
+    bench.fault("throttle", cmdlet=LIST, value="7", count=1)
+    said: list[str] = []
+    with bench.session() as session:
+        session._say = said.append
+        session.reader.dkim_signing_configs()
+    assert said == ["the service is busy or out of reach; trying again in 7 s"]
