@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from exo_auth.domain_name import DomainName
 
-TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+TYPES = {
+    "A": 1,
+    "NS": 2,
+    "CNAME": 5,
+    "SOA": 6,
+    "PTR": 12,
+    "MX": 15,
+    "TXT": 16,
+    "AAAA": 28,
+    "DS": 43,
+    "TLSA": 52,
+    "CAA": 257,
+}
 CLASS_IN = 1
 OPT = 41
 PAYLOAD = 1232  # octets over UDP that no path fragments, DNS flag day 2020
@@ -25,18 +39,23 @@ NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 
 _HEADER = struct.Struct("!HHHHHH")
 _QUESTION = struct.Struct("!HH")  # type, class
 _FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of the data
-_SOA_TIMES = struct.Struct("!IIIII")
+_SOA_NUMBERS = struct.Struct("!IIIII")  # serial, refresh, retry, expire, minimum
 _OPTION = struct.Struct("!HH")  # code, length
-_RESPONSE, _TRUNCATED, _RECURSION_DESIRED = 0x8000, 0x0200, 0x0100
+_PREFERENCE = struct.Struct("!H")
+_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_DESIRED = 0x8000, 0x0400, 0x0200, 0x0100
 _RECURSION_AVAILABLE, _AUTHENTICATED, _CHECKING_DISABLED = 0x0080, 0x0020, 0x0010
 _DNSSEC_OK = 0x8000  # in the TTL field of the OPT record, RFC 3225 §3
 _EXTENDED_ERROR = 15  # EDNS option, RFC 8914 §2
 _POINTER = 0xC0
+_LONGEST_LABEL = 63  # octets, RFC 1035 §2.3.4
 _LONGEST_NAME = 255  # octets on the wire with the root label, RFC 1035 §2.3.4
+_MOST_LABELS = 127  # in 255 octets
+_QUESTION_AT = _HEADER.size
 
-_NAMES = frozenset({TYPES["CNAME"], TYPES["NS"], TYPES["PTR"]})
 _ESCAPE = re.compile(r"\\(\d{3})", re.ASCII)
 _ODD = re.compile(rb"[^!-~]|[.\\]")
+_PLAIN = bytes(set(range(0x21, 0x7F)) - {0x5C})  # what stays itself in text; the dots are counted apart
+_LENGTHS = tuple(bytes([size]) for size in range(_LONGEST_LABEL + 1))
 
 
 class MalformedMessage(ValueError):  # noqa: N818 - it names what came, not what this code did wrong
@@ -45,9 +64,10 @@ class MalformedMessage(ValueError):  # noqa: N818 - it names what came, not what
 
 @dataclass(frozen=True, slots=True)
 class Soa:
-    """The part of an SOA that a resolver needs."""
+    """The part of an SOA that a resolver and a watcher of zones need."""
 
     primary: str
+    serial: int
     minimum: int  # seconds
 
 
@@ -59,11 +79,29 @@ class Mx:
     host: str  # lower case, without the trailing dot; "" for the root
 
 
-Data = str | tuple[bytes, ...] | Soa | Mx | IPv4Address | IPv6Address | bytes
+@dataclass(frozen=True, slots=True)
+class Tlsa:
+    """What a TLS server's certificate must match (RFC 6698 §2.1)."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Caa:
+    """Who may issue certificates (RFC 8659 §4.1); `tag` is in the case it was published in."""
+
+    flags: int
+    tag: str
+    value: bytes
+
+
+Data = str | tuple[bytes, ...] | Soa | Mx | Tlsa | Caa | IPv4Address | IPv6Address | bytes
+
+
+class Record(NamedTuple):
     """One resource record of class IN; `data` is a name, the strings of a TXT, an `Mx`, a `Soa`, … or raw octets."""
 
     owner: str
@@ -72,8 +110,7 @@ class Record:
     data: Data
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """An answer, as far as a stub resolver reads it. A truncated message keeps no records (RFC 2181 §9)."""
 
     id: int
@@ -88,6 +125,11 @@ class Message:
     def is_response(self) -> bool:
         """Is it an answer, not a question?"""
         return bool(self.flags & _RESPONSE)
+
+    @property
+    def authoritative(self) -> bool:
+        """Does the server hold the zone itself?"""
+        return bool(self.flags & _AUTHORITATIVE)
 
     @property
     def truncated(self) -> bool:
@@ -113,171 +155,266 @@ def encode_query(
     edns_payload: int | None = PAYLOAD,
     checking_disabled: bool = False,
     dnssec_ok: bool = False,
+    recursion_desired: bool = True,
 ) -> bytes:
-    """Write one question; recursion is asked for. `edns_payload` is in octets, None sends no EDNS."""
+    """Write one question. `edns_payload` is in octets, None sends no EDNS; raises ValueError for a label over 63 octets."""
     # RFC 6840 §5.7: AD in a question says that the asker understands AD in the answer
-    flags = _RECURSION_DESIRED | _AUTHENTICATED | (_CHECKING_DISABLED if checking_disabled else 0)
-    header = _HEADER.pack(message_id, flags, 1, 0, 0, 0 if edns_payload is None else 1)
-    question = _encode_name(name) + _QUESTION.pack(TYPES[rdtype], CLASS_IN)
+    flags = (
+        _AUTHENTICATED
+        | (_RECURSION_DESIRED if recursion_desired else 0)
+        | (_CHECKING_DISABLED if checking_disabled else 0)
+    )
+    wire = _HEADER.pack(message_id, flags, 1, 0, 0, 0 if edns_payload is None else 1) + _encode_name(
+        name.ascii
+    )
     if edns_payload is None:
-        return header + question
-    return header + question + b"\0" + _FIXED.pack(OPT, edns_payload, _DNSSEC_OK if dnssec_ok else 0, 0)
+        return wire + _QUESTION.pack(TYPES[rdtype], CLASS_IN)
+    return wire + _type_and_edns(rdtype, edns_payload, dnssec_ok)
+
+
+@lru_cache(maxsize=256)
+def _type_and_edns(rdtype: str, payload: int, dnssec_ok: bool) -> bytes:
+    opt = b"\0" + _FIXED.pack(OPT, payload, _DNSSEC_OK if dnssec_ok else 0, 0)  # RFC 6891 §6.1.2
+    return _QUESTION.pack(TYPES[rdtype], CLASS_IN) + opt
+
+
+def _encode_name(text: str) -> bytes:
+    if not text:
+        return b"\0"
+    if "\\" in text:
+        labels = [_ESCAPE.sub(lambda m: chr(int(m[1])), label).encode("latin-1") for label in text.split(".")]
+    else:
+        labels = text.encode("latin-1").split(b".")
+    try:
+        return b"".join([_LENGTHS[len(label)] + label for label in labels]) + b"\0"
+    except IndexError:
+        raise ValueError(f"{text} has a label of more than {_LONGEST_LABEL} octets") from None
 
 
 def parse_message(data: bytes) -> Message:
     """Read an answer; raises MalformedMessage, whatever the octets are. Octets after the last record are ignored."""
     try:
-        return _Reader(data).message()
-    except struct.error:
+        return _message(data)
+    except (struct.error, IndexError):
         raise MalformedMessage("the message ends too early") from None
 
 
-def _encode_name(name: DomainName) -> bytes:
-    labels = [_ESCAPE.sub(lambda m: chr(int(m[1])), label).encode("latin-1") for label in name.labels]
-    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+_Names = dict[int, tuple[str, int]]  # offset in the message → the name there and its octets on the wire
+
+
+def _message(data: bytes) -> Message:
+    number, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(data)
+    if questions > 1:
+        _refuse("more than one question")
+    at = _QUESTION_AT
+    names: _Names = {}
+    question = None
+    if questions:
+        name, at = _name(data, at, names)
+        rdtype, rdclass = _QUESTION.unpack_from(data, at)
+        if rdclass != CLASS_IN:
+            _refuse("the question is not of class IN")
+        question = (name, rdtype)
+        at += 4
+    if flags & _TRUNCATED:  # the rest may end anywhere
+        return Message(number, flags, flags & 0xF, question)
+    answer, at = _records(data, at, answers, names) if answers else ((), at)
+    authority, at = _records(data, at, authorities, names) if authorities else ((), at)
+    upper, errors = _additional(data, at, additionals, names) if additionals else (0, ())
+    return Message(number, flags, (upper << 4) | (flags & 0xF), question, answer, authority, errors)
+
+
+def _records(data: bytes, at: int, count: int, names: _Names) -> tuple[tuple[Record, ...], int]:
+    found = []
+    reach = len(data)
+    for _ in range(count):
+        owner, at = _name(data, at, names)
+        rdtype, rdclass, ttl, length = _FIXED.unpack_from(data, at)
+        at += 10
+        end = at + length
+        if end > reach:
+            _refuse("a record ends after the message")
+        if rdclass == CLASS_IN:
+            read = _READERS.get(rdtype)
+            if read is None:
+                value: Data = data[at:end]
+            else:
+                value, at = read(data, at, end, names)
+                if at != end:
+                    _refuse("a record's data is longer or shorter than it says")
+            # RFC 2181 §8: a TTL with the top bit set counts as zero
+            found.append(Record(owner, rdtype, 0 if ttl & 0x80000000 else ttl, value))
+        at = end
+    return tuple(found), at
+
+
+def _additional(data: bytes, at: int, count: int, names: _Names) -> tuple[int, tuple[tuple[int, str], ...]]:
+    """Give the upper bits of the RCODE and the extended errors (RFC 6891 §6.1.3, RFC 8914)."""
+    upper, seen = 0, False
+    errors: tuple[tuple[int, str], ...] = ()
+    for _ in range(count):
+        _owner, at = _name(data, at, names)
+        rdtype, _payload, ttl, length = _FIXED.unpack_from(data, at)
+        at += 10
+        end = at + length
+        if end > len(data):
+            _refuse("a record ends after the message")
+        if rdtype == OPT:
+            if seen:
+                _refuse("more than one OPT record")  # RFC 6891 §6.1.1
+            upper, seen = ttl >> 24, True
+            errors = _extended_errors(data, at, end) if length else ()
+        at = end
+    return upper, errors
+
+
+def _extended_errors(data: bytes, at: int, end: int) -> tuple[tuple[int, str], ...]:
+    errors = []
+    while at < end:
+        code, length = _OPTION.unpack_from(data, at)
+        at += 4
+        if at + length > end:
+            _refuse("an EDNS option ends after its record")
+        if code == _EXTENDED_ERROR and length >= 2:
+            words = data[at + 2 : at + length].decode("utf-8", errors="replace")
+            errors.append((int.from_bytes(data[at : at + 2]), words))
+        at += length
+    return tuple(errors)
+
+
+def _name(data: bytes, at: int, names: _Names) -> tuple[str, int]:
+    """Read a name: its text, and where it ends. A name read before in this message is not read again."""
+    start, labels, tail = at, [], None
+    while size := data[at]:
+        if size > _LONGEST_LABEL:
+            if size < _POINTER:
+                _refuse("a label of an unknown kind")
+            target = ((size & ~_POINTER) << 8) | data[at + 1]
+            tail = names.get(target)
+            if tail is None:
+                if target >= start:  # only ever backwards, so that it ends (RFC 1035 §4.1.4)
+                    _refuse("a compression pointer does not point backwards")
+                tail = names[target] = _text_and_length(data, target)
+            at += 1
+            break
+        labels.append(data[at + 1 : (at := at + 1 + size)])
+    end = at + 1
+    if not labels:
+        return ("", end) if tail is None else (tail[0], end)
+    text, length = _joined(labels)
+    if tail is not None:
+        length += tail[1] - 1  # its root label is counted already
+        text = f"{text}.{tail[0]}" if tail[0] else text
+    if length > _LONGEST_NAME:
+        _refuse("a name is too long")
+    names[start] = text, length
+    return text, end
+
+
+def _text_and_length(data: bytes, at: int) -> tuple[str, int]:
+    """Read the name that a pointer leads to, over any number of further pointers."""
+    labels, start, length, pointers = [], at, 1, 0
+    while size := data[at]:
+        if size >= _POINTER:
+            pointers += 1
+            target = ((size & ~_POINTER) << 8) | data[at + 1]
+            if target >= start:  # only ever backwards, so that it ends (RFC 1035 §4.1.4)
+                _refuse("a compression pointer does not point backwards")
+            if pointers > _MOST_LABELS:
+                _refuse("a name of more pointers than a name has labels")
+            at = start = target
+            continue
+        if size > _LONGEST_LABEL:
+            _refuse("a label of an unknown kind")
+        length += size + 1
+        if length > _LONGEST_NAME:
+            _refuse("a name is too long")
+        labels.append(data[at + 1 : (at := at + 1 + size)])
+    return _joined(labels) if labels else ("", 1)
+
+
+def _joined(labels: list[bytes]) -> tuple[str, int]:
+    """Give the text of labels, and the octets that they take on the wire with a root label."""
+    joined = b".".join(labels)
+    if joined.translate(None, _PLAIN) or joined.count(b".") != len(labels) - 1:
+        return ".".join([_label_text(label) for label in labels]), len(joined) + 2
+    return joined.lower().decode("ascii"), len(joined) + 2
 
 
 def _label_text(label: bytes) -> str:
     return _ODD.sub(lambda m: b"\\%03d" % m[0][0], label.lower()).decode("ascii")
 
 
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+def _host(data: bytes, at: int, _end: int, names: _Names) -> tuple[str, int]:
+    return _name(data, at, names)
 
-    def message(self) -> Message:
-        number, flags, questions, answers, authorities, additionals = self._unpack(_HEADER)
-        if questions > 1:
-            _refuse("more than one question")
-        question = self._question() if questions else None
-        if flags & _TRUNCATED:  # the rest may end anywhere
-            return Message(number, flags, flags & 0xF, question)
-        answer = self._records(answers)
-        authority = self._records(authorities)
-        upper, errors = self._additional(additionals)
-        return Message(number, flags, (upper << 4) | (flags & 0xF), question, answer, authority, errors)
 
-    def _question(self) -> tuple[str, int]:
-        name = self._name()
-        rdtype, rdclass = self._unpack(_QUESTION)
-        if rdclass != CLASS_IN:
-            _refuse("the question is not of class IN")
-        return name, rdtype
+def _strings(data: bytes, at: int, end: int, _names: _Names) -> tuple[tuple[bytes, ...], int]:
+    strings = []
+    while at < end:
+        stop = at + 1 + data[at]
+        if stop > end:
+            _refuse("a character-string ends after its record")
+        strings.append(data[at + 1 : stop])
+        at = stop
+    if not strings:
+        _refuse("a TXT record without a character-string")  # RFC 1035 §3.3.14: one or more
+    return tuple(strings), at
 
-    def _records(self, count: int) -> tuple[Record, ...]:
-        found = []
-        for _ in range(count):
-            owner, rdtype, rdclass, ttl, end = self._head()
-            data = self._rdata(rdtype, end) if rdclass == CLASS_IN else self._raw(end)
-            if self._at != end:
-                _refuse("a record's data is longer or shorter than it says")
-            if rdclass == CLASS_IN:
-                # RFC 2181 §8: a TTL with the top bit set counts as zero
-                found.append(Record(owner, rdtype, 0 if ttl & 0x80000000 else ttl, data))
-        return tuple(found)
 
-    def _additional(self, count: int) -> tuple[int, tuple[tuple[int, str], ...]]:
-        """Give the upper bits of the RCODE and the extended errors (RFC 6891 §6.1.3, RFC 8914)."""
-        upper, seen = 0, False
-        errors: tuple[tuple[int, str], ...] = ()
-        for _ in range(count):
-            _owner, rdtype, _rdclass, ttl, end = self._head()
-            if rdtype != OPT:
-                self._at = end
-                continue
-            if seen:
-                _refuse("more than one OPT record")  # RFC 6891 §6.1.1
-            upper, errors, seen = ttl >> 24, self._extended_errors(end), True
-        return upper, errors
+def _mx(data: bytes, at: int, _end: int, names: _Names) -> tuple[Mx, int]:
+    (preference,) = _PREFERENCE.unpack_from(data, at)
+    host, at = _name(data, at + 2, names)
+    return Mx(preference, host), at
 
-    def _extended_errors(self, end: int) -> tuple[tuple[int, str], ...]:
-        errors = []
-        while self._at < end:
-            code, length = self._unpack(_OPTION)
-            if self._at + length > end:
-                _refuse("an EDNS option ends after its record")
-            value = self._raw(self._at + length)
-            if code == _EXTENDED_ERROR and length >= 2:
-                errors.append((int.from_bytes(value[:2]), value[2:].decode("utf-8", errors="replace")))
-        return tuple(errors)
 
-    def _head(self) -> tuple[str, int, int, int, int]:
-        """Read a record up to its data: owner, type, class, TTL, and where the data ends."""
-        owner = self._name()
-        rdtype, rdclass, ttl, length = self._unpack(_FIXED)
-        end = self._at + length
-        if end > len(self._data):
-            _refuse("a record ends after the message")
-        return owner, rdtype, rdclass, ttl, end
+def _soa(data: bytes, at: int, _end: int, names: _Names) -> tuple[Soa, int]:
+    primary, at = _name(data, at, names)
+    _mailbox, at = _name(data, at, names)
+    serial, _refresh, _retry, _expire, minimum = _SOA_NUMBERS.unpack_from(data, at)
+    return Soa(primary, serial, minimum), at + 20
 
-    def _rdata(self, rdtype: int, end: int) -> Data:
-        if rdtype in _NAMES:
-            return self._name()
-        if rdtype == TYPES["TXT"]:
-            return self._strings(end)
-        if rdtype == TYPES["MX"]:
-            (preference,) = self._unpack(struct.Struct("!H"))
-            return Mx(preference, self._name())
-        if rdtype == TYPES["SOA"]:
-            primary = self._name()
-            self._name()
-            return Soa(primary, self._unpack(_SOA_TIMES)[4])
-        raw = self._raw(end)
-        if rdtype == TYPES["A"]:
-            return IPv4Address(raw) if len(raw) == 4 else _refuse("an A record not of 4 octets")
-        if rdtype == TYPES["AAAA"]:
-            return IPv6Address(raw) if len(raw) == 16 else _refuse("an AAAA record not of 16 octets")
-        return raw
 
-    def _raw(self, end: int) -> bytes:
-        raw = self._data[self._at : end]
-        self._at = end
-        return raw
+def _a(data: bytes, at: int, end: int, _names: _Names) -> tuple[IPv4Address, int]:
+    if end - at != 4:
+        _refuse("an A record not of 4 octets")
+    return IPv4Address(data[at:end]), end
 
-    def _strings(self, end: int) -> tuple[bytes, ...]:
-        strings = []
-        while self._at < end:
-            length = self._data[self._at]
-            self._at += 1
-            if self._at + length > end:
-                _refuse("a character-string ends after its record")
-            strings.append(self._raw(self._at + length))
-        if not strings:
-            _refuse("a TXT record without a character-string")  # RFC 1035 §3.3.14: one or more
-        return tuple(strings)
 
-    def _name(self) -> str:
-        labels: list[str] = []
-        at, length, reach = self._at, 1, len(self._data)
-        resume: int | None = None
-        while size := self._octet(at):
-            if size & _POINTER == _POINTER:
-                target = ((size & ~_POINTER) << 8) | self._octet(at + 1)
-                resume = at + 2 if resume is None else resume
-                if target >= min(at, reach):  # only ever backwards, so that it ends (RFC 1035 §4.1.4)
-                    _refuse("a compression pointer does not point backwards")
-                at = reach = target
-                continue
-            if size & _POINTER:
-                _refuse("a label of an unknown kind")
-            start, at = at + 1, at + 1 + size
-            length += size + 1
-            if length > _LONGEST_NAME or at > len(self._data):
-                _refuse("a name is too long")
-            labels.append(_label_text(self._data[start:at]))
-        self._at = at + 1 if resume is None else resume
-        return ".".join(labels)
+def _aaaa(data: bytes, at: int, end: int, _names: _Names) -> tuple[IPv6Address, int]:
+    if end - at != 16:
+        _refuse("an AAAA record not of 16 octets")
+    return IPv6Address(data[at:end]), end
 
-    def _octet(self, at: int) -> int:
-        if at >= len(self._data):
-            _refuse("the message ends inside a name")
-        return self._data[at]
 
-    def _unpack(self, layout: struct.Struct) -> tuple[int, ...]:
-        values = layout.unpack_from(self._data, self._at)
-        self._at += layout.size
-        return values
+def _tlsa(data: bytes, at: int, end: int, _names: _Names) -> tuple[Tlsa, int]:
+    if end - at < 3:
+        _refuse("a TLSA record of less than 3 octets")
+    return Tlsa(data[at], data[at + 1], data[at + 2], data[at + 3 : end]), end
+
+
+def _caa(data: bytes, at: int, end: int, _names: _Names) -> tuple[Caa, int]:
+    if end - at < 2 or at + 2 + data[at + 1] > end:
+        _refuse("a CAA record ends inside its tag")
+    value_at = at + 2 + data[at + 1]
+    tag = data[at + 2 : value_at]
+    if not tag.isalnum():  # RFC 8659 §4.1: at least one, ASCII letters and digits
+        _refuse("a CAA tag of something else than letters and digits")
+    return Caa(data[at], tag.decode("ascii"), data[value_at:end]), end
+
+
+_READERS: dict[int, Callable[[bytes, int, int, _Names], tuple[Data, int]]] = {
+    TYPES["CNAME"]: _host,
+    TYPES["NS"]: _host,
+    TYPES["PTR"]: _host,
+    TYPES["TXT"]: _strings,
+    TYPES["MX"]: _mx,
+    TYPES["SOA"]: _soa,
+    TYPES["A"]: _a,
+    TYPES["AAAA"]: _aaaa,
+    TYPES["TLSA"]: _tlsa,
+    TYPES["CAA"]: _caa,
+}
 
 
 def _refuse(why: str) -> NoReturn:

@@ -23,11 +23,13 @@ from exo_auth.domain_name import DomainName
 from exo_auth.lookup.wire import (
     OPT,
     TYPES,
+    Caa,
     MalformedMessage,
     Message,
     Mx,
     Record,
     Soa,
+    Tlsa,
     encode_query,
     parse_message,
 )
@@ -37,13 +39,23 @@ ANSWER, TRUNCATED = 0x8180, 0x8380
 FIXED = struct.Struct("!HHIH")
 A_NAME = b"\x01a\x07example\x00"
 
+
+def quote(octets: bytes) -> str:
+    return '"' + "".join(f"\\{b:03d}" for b in octets) + '"'
+
+
 label = st.binary(min_size=1, max_size=63)
 plain = st.from_regex(r"[a-z0-9_]{1,12}", fullmatch=True).map(str.encode)
 names = st.lists(st.one_of(plain, plain, label), min_size=1, max_size=3).map(
     lambda labels: dns.name.Name([*labels, b""])
 )
 texts = st.lists(st.binary(max_size=255), min_size=1, max_size=3)
-quoted = texts.map(lambda chunks: " ".join('"' + "".join(f"\\{b:03d}" for b in c) + '"' for c in chunks))
+quoted = texts.map(lambda chunks: " ".join(quote(chunk) for chunk in chunks))
+octet = st.integers(0, 255)
+digests = st.one_of(  # matching type and data; dnspython wants 32 octets of SHA-256
+    st.binary(min_size=1, max_size=64).map(lambda data: f"0 {data.hex()}"),
+    st.binary(min_size=32, max_size=32).map(lambda data: f"1 {data.hex()}"),
+)
 rdata = st.one_of(
     quoted.map(lambda text: ("TXT", text)),
     names.map(lambda name: ("CNAME", name.to_text())),
@@ -51,10 +63,17 @@ rdata = st.one_of(
     names.map(lambda name: ("PTR", name.to_text())),
     st.tuples(st.integers(0, 65535), names).map(lambda mx: ("MX", f"{mx[0]} {mx[1].to_text()}")),
     st.tuples(names, names, st.integers(0, 2**31)).map(
-        lambda soa: ("SOA", f"{soa[0].to_text()} {soa[1].to_text()} 1 2 3 4 {soa[2]}")
+        lambda soa: ("SOA", f"{soa[0].to_text()} {soa[1].to_text()} {soa[2]} 2 3 4 {soa[2]}")
     ),
     st.ip_addresses(v=4).map(lambda ip: ("A", str(ip))),
     st.ip_addresses(v=6).map(lambda ip: ("AAAA", str(ip))),
+    st.tuples(octet, octet, digests).map(lambda tlsa: ("TLSA", f"{tlsa[0]} {tlsa[1]} {tlsa[2]}")),
+    st.tuples(octet, st.from_regex(r"[A-Za-z0-9]{1,15}", fullmatch=True), st.binary(max_size=60)).map(
+        lambda caa: ("CAA", f"{caa[0]} {caa[1]} {quote(caa[2])}")
+    ),
+    st.tuples(octet, st.binary(min_size=32, max_size=32)).map(
+        lambda ds: ("DS", f"{ds[0]} 13 2 {ds[1].hex()}")
+    ),
     st.integers(0, 65535).map(lambda port: ("SRV", f"1 2 {port} a.example.")),
 )
 records = st.lists(st.tuples(names, st.integers(0, 2**31 - 1), rdata), max_size=5)
@@ -87,7 +106,11 @@ def ours(records: tuple[Record, ...]) -> set[object]:
         elif isinstance(data, Mx):
             data = (data.preference, name_of(data.host))
         elif isinstance(data, Soa):
-            data = (name_of(data.primary), data.minimum)
+            data = (name_of(data.primary), data.serial, data.minimum)
+        elif isinstance(data, Tlsa):
+            data = (data.usage, data.selector, data.matching, data.data)
+        elif isinstance(data, Caa):
+            data = (data.flags, data.tag.encode(), data.value)
         elif not isinstance(data, tuple | bytes):
             data = str(data)
         seen.add((name_of(record.owner), record.type, data))
@@ -102,7 +125,9 @@ def theirs(section: list[dns.rrset.RRset]) -> set[object]:
         TYPES["PTR"]: lambda r: r.target,
         TYPES["TXT"]: lambda r: tuple(r.strings),
         TYPES["MX"]: lambda r: (r.preference, r.exchange),
-        TYPES["SOA"]: lambda r: (r.mname, r.minimum),
+        TYPES["SOA"]: lambda r: (r.mname, r.serial, r.minimum),
+        TYPES["TLSA"]: lambda r: (r.usage, r.selector, r.mtype, r.cert),
+        TYPES["CAA"]: lambda r: (r.flags, r.tag, r.value),
         TYPES["A"]: lambda r: r.address,
         TYPES["AAAA"]: lambda r: str(ipaddress.ip_address(r.address)),
     }
@@ -209,6 +234,18 @@ MALFORMED = {
     "a CNAME longer than its record": one_record(5, A_NAME, length=4),
     "an MX without its host": one_record(15, b"\0\1"),
     "an SOA without its times": one_record(6, A_NAME * 2 + b"\0\0\0\1"),
+    "a TLSA of two octets": one_record(52, b"\3\1"),
+    "a CAA of one octet": one_record(257, b"\0"),
+    "a CAA without a tag": one_record(257, b"\0\0letsencrypt.org"),
+    "a CAA that ends inside its tag": one_record(257, b"\0\5issu"),
+    "a CAA tag with a hyphen": one_record(257, b"\0\6is-sue;"),
+    "a chain of pointers that takes long to follow": HEADER.pack(1, ANSWER, 0, 2, 0, 0)
+    + b"\0"
+    + FIXED.pack(99, 1, 0, 400)
+    + b"\0\0"
+    + b"".join(struct.pack("!H", 0xC017 + 2 * i) for i in range(199))
+    + b"\xc1\xa5"
+    + FIXED.pack(99, 1, 0, 0),
     "two OPT records": HEADER.pack(1, ANSWER, 0, 0, 0, 2) + (b"\0" + FIXED.pack(OPT, 1232, 0, 0)) * 2,
     "an EDNS option longer than its record": HEADER.pack(1, ANSWER, 0, 0, 0, 1)
     + b"\0"
@@ -264,6 +301,7 @@ def test_extended_errors_are_read() -> None:
         ({}, 1232, dns.flags.RD | dns.flags.AD, False),
         ({"edns_payload": 4096, "dnssec_ok": True}, 4096, dns.flags.RD | dns.flags.AD, True),
         ({"edns_payload": None}, None, dns.flags.RD | dns.flags.AD, False),
+        ({"recursion_desired": False}, 1232, dns.flags.AD, False),
         ({"checking_disabled": True}, 1232, dns.flags.RD | dns.flags.AD | dns.flags.CD, False),
     ],
 )
@@ -274,3 +312,31 @@ def test_a_question_is_read_by_dnspython(how: dict, payload: int | None, flags: 
     assert query.question[0].to_text() == "selector1._domainkey.contoso.com. IN TXT"
     assert (query.payload if query.edns >= 0 else None) == payload
     assert bool(query.ednsflags & dns.flags.DO) is dnssec
+
+
+def test_a_label_too_long_for_dns_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="more than 63"):
+        encode_query(DomainName("a" * 64 + ".example"), "TXT", 1)
+
+
+@pytest.mark.parametrize("flags", [0x8400, 0x8000])
+def test_an_authoritative_answer_says_so(flags: int) -> None:
+    assert parse_message(HEADER.pack(1, flags, 0, 0, 0, 0)).authoritative is bool(flags & 0x0400)
+
+
+def test_names_are_shared_in_every_way_that_pointers_allow() -> None:
+    """The tail of the question, a name inside another record's data, and a pointer to a pointer."""
+    question = b"\x03www\x01a\x07example\x00"  # www at 12, a at 16, the root at 26
+    octets = (
+        HEADER.pack(1, ANSWER, 1, 3, 0, 0)
+        + question
+        + b"\0\x0f\0\1"
+        + b"\xc0\x0c" + FIXED.pack(15, 1, 60, 9) + b"\0\x0a\x04MAIL\xc0\x10"  # its host at 45
+        + b"\xc0\x2d" + FIXED.pack(5, 1, 60, 2) + b"\xc0\x32"  # a pointer to the pointer at 50
+        + b"\xc0\x1a" + FIXED.pack(2, 1, 60, 3) + b"\x01x\0"
+    )  # fmt: skip
+    assert parse_message(octets).answers == (
+        Record("www.a.example", 15, 60, Mx(10, "mail.a.example")),
+        Record("mail.a.example", 5, 60, "a.example"),
+        Record("", 2, 60, "x"),
+    )
