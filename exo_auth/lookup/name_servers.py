@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, LookupFailed
-from exo_auth.lookup.exchange_messages import Server, ask
+from exo_auth.lookup.exchange_messages import ask
+from exo_auth.lookup.pacing import TokenBucket, polite_rate
+from exo_auth.lookup.udp_client import Server, UdpClient
 from exo_auth.lookup.wire import (
     BADVERS,
     FORMERR,
@@ -26,16 +28,14 @@ _NO_EDNS = frozenset({FORMERR, NOTIMP, BADVERS})  # how servers answer what they
 _SILENT = frozenset({FailureReason.TIMEOUT, FailureReason.NETWORK})
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """A message that says what there is or is not, with the server (host:port) it came from."""
 
     message: Message
     server: str
 
 
-@dataclass(frozen=True)
-class _Try:
+class _Try(NamedTuple):
     """One question to one server, to be finished at `until` of the event loop's clock."""
 
     server: Server
@@ -60,10 +60,16 @@ class NameServers:
     """Asks `servers` in their order, `attempts` times each, and gives up after `timeout` seconds in all.
 
     A server that stayed silent is asked after the others until it answers again; one that cannot read EDNS is
-    asked without from then on.
+    asked without from then on. `rate` is in questions a second to each server, None for what is polite; waiting
+    for it does not count as time without an answer.
     """
 
-    def __init__(self, servers: tuple[Server, ...], *, timeout: float, attempts: int) -> None:
+    def __init__(
+        self, servers: tuple[Server, ...], *, timeout: float, attempts: int, rate: float | None = None
+    ) -> None:
+        self.client = UdpClient(on_repeat=self._take)
+        rates = {server: polite_rate(server[0]) if rate is None else rate for server in servers}
+        self._buckets = {server: TokenBucket(limit) for server, limit in rates.items() if limit is not None}
         self._servers = servers
         self._timeout = timeout
         self._attempts = max(1, attempts)
@@ -81,12 +87,19 @@ class NameServers:
         now = asyncio.get_running_loop().time
         deadline = now() + self._timeout
         for number, server in enumerate(tries):
+            if wait := self._take(server):
+                await asyncio.sleep(wait)
+                deadline += wait
             share = (deadline - now()) / (len(tries) - number)
             reply = await self._one(_Try(server, name, rdtype, now() + share))
             if isinstance(reply, Reply) or reply.reason is FailureReason.BOGUS:
                 return reply  # a bogus zone is a verdict: a server that does not validate would only hide it
             failure = reply if number == 0 else _telling(failure, reply)
         return failure
+
+    def _take(self, server: Server) -> float:
+        bucket = self._buckets.get(server)
+        return 0.0 if bucket is None else bucket.take(asyncio.get_running_loop().time())
 
     async def _one(self, one: _Try) -> Reply | LookupFailed:
         try:
@@ -96,6 +109,10 @@ class NameServers:
             return one.failed(FailureReason.TIMEOUT, f"did not answer for {one.what} in time{error}")
         except MalformedMessage as error:
             return one.failed(FailureReason.MALFORMED, f"sent no valid answer for {one.what}: {error}")
+        except ValueError as error:
+            return one.failed(
+                FailureReason.MALFORMED, f"cannot be asked for {one.what}: {error}", temporary=False
+            )
         except OSError as error:
             self._silent.add(one.server)
             reason = error.strerror or str(error) or type(error).__name__
@@ -110,7 +127,7 @@ class NameServers:
             if unchecked is None or unchecked.rcode not in _VERDICTS:
                 return _servfail(one, message)
             # Answered with CD=1: either validation fails (RFC 4035 §3.2.2), or the server has recovered meanwhile.
-            again = await self._ask(one)
+            again = await self._ask_again(one)
             if again.rcode == SERVFAIL:
                 return _bogus(one, again)
             message = again
@@ -118,13 +135,14 @@ class NameServers:
 
     async def _ask_unchecked(self, one: _Try) -> Message | None:
         try:
-            return await self._ask(one, checking_disabled=True)
+            return await self._ask_again(one, checking_disabled=True)
         except (OSError, MalformedMessage):  # TimeoutError is an OSError; the SERVFAIL stays the news
             return None
 
     async def _ask(self, one: _Try, *, checking_disabled: bool = False) -> Message:
         edns = one.server not in self._without_edns
         message = await ask(
+            self.client,
             one.server,
             one.name,
             one.rdtype,
@@ -134,8 +152,12 @@ class NameServers:
         )
         if edns and message.rcode in _NO_EDNS:
             self._without_edns.add(one.server)
-            return await self._ask(one, checking_disabled=checking_disabled)
+            return await self._ask_again(one, checking_disabled=checking_disabled)
         return message
+
+    async def _ask_again(self, one: _Try, *, checking_disabled: bool = False) -> Message:
+        self._take(one.server)  # the next question waits for this one too
+        return await self._ask(one, checking_disabled=checking_disabled)
 
 
 def _read(one: _Try, message: Message) -> Reply | LookupFailed:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind, Txt
-from exo_auth.lookup.exchange_messages import Server
 from exo_auth.lookup.name_servers import NameServers, Reply
 from exo_auth.lookup.system_servers import parse_nameserver, system_name_servers
-from exo_auth.lookup.wire import NXDOMAIN, TYPES, Data, Mx, Record, Soa
+from exo_auth.lookup.udp_client import Server
+from exo_auth.lookup.verdict_cache import Verdict, VerdictCache, negative_ttl
+from exo_auth.lookup.wire import NXDOMAIN, TYPES, Data, Mx, Record
 
 __all__ = ["Resolver", "StubResolver", "parse_nameserver"]
 
@@ -50,11 +53,13 @@ class _Broken:
 
 
 class StubResolver:
-    """Asks the given servers, or the system's when `servers` is None, and remembers every verdict for its lifetime.
+    """Asks the given servers, or the system's when `servers` is None, and remembers verdicts as long as they say.
 
     `timeout` is in seconds, for one question with all its retries; `attempts` is how often each server is asked;
-    `concurrency` is how many questions may be under way. Identical questions under way are asked once.
-    A resolver belongs to one event loop. CNAMEs at the asked name are followed up to 16 hops.
+    `concurrency` is how many questions may be under way; `rate` is how many questions a second each server is
+    asked, None for 500 at public resolvers and any number elsewhere; `clock` tells seconds for the memory.
+    Identical questions under way are asked once. CNAMEs at the asked name are followed up to 16 hops.
+    A resolver belongs to one event loop; its sockets are closed by `close`, or when that loop ends.
     """
 
     def __init__(
@@ -63,16 +68,40 @@ class StubResolver:
         *,
         timeout: float | None = None,
         attempts: int | None = None,
-        concurrency: int = 64,
+        concurrency: int = 512,
+        rate: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         system = system_name_servers()
         self._name_servers = NameServers(
             system.servers if servers is None else servers,
             timeout=system.timeout * system.attempts if timeout is None else timeout,
             attempts=system.attempts if attempts is None else attempts,
+            rate=rate,
         )
         self._slots = asyncio.Semaphore(concurrency)
-        self._asked: dict[tuple[DomainName, str], asyncio.Task[Reply | LookupFailed]] = {}
+        self._verdicts = VerdictCache(clock)
+        self._under_way: dict[tuple[str, str], list[asyncio.Future[Verdict | None]]] = {}
+
+    @property
+    def questions(self) -> int:
+        """How many questions were sent over UDP, each counted once."""
+        return self._name_servers.client.questions
+
+    @property
+    def retransmissions(self) -> int:
+        """How many datagrams were sent because no answer came to an earlier one."""
+        return self._name_servers.client.retransmissions
+
+    async def close(self) -> None:
+        """Close all sockets; verdicts are kept, and asking again opens new ones."""
+        self._name_servers.client.close()
+
+    async def __aenter__(self) -> StubResolver:
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self.close()
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""
@@ -114,14 +143,15 @@ class StubResolver:
             hops = _hops(at, reply)
             if isinstance(hops, _Broken):
                 return _failed(hops, via, reply.server)
-            via += hops
-            if _does_not_end(name, via):
-                return _failed(_loop(name, via), via[:LONGEST_CHAIN], reply.server)
-            at = via[-1].target if via else name
+            if hops:
+                via += hops
+                if _does_not_end(name, via):
+                    return _failed(_loop(name, via), via[:LONGEST_CHAIN], reply.server)
+                at = via[-1].target
             records = _records(reply, at, rdtype)
             if records:
                 return _found(reply, records, via, tuple(record.data for record in records))
-            if not hops or reply.message.rcode == NXDOMAIN or _negative_ttl(reply) is not None:
+            if not hops or reply.message.rcode == NXDOMAIN or negative_ttl(reply.message) is not None:
                 return _missing(reply, via)
 
     async def _cname_as_data(self, name: DomainName) -> Answer[Data]:
@@ -130,19 +160,35 @@ class StubResolver:
             return answer
         return _with(answer, tuple(target.ascii for target in answer.values))
 
-    async def _reply(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
-        key = (name, rdtype)
-        if key not in self._asked:
-            self._asked[key] = asyncio.create_task(self._ask(name, rdtype))
-        # Shielded: who gives up waiting must not take the answer away from the others.
-        reply = await asyncio.shield(self._asked[key])
-        if isinstance(reply, LookupFailed) and reply.temporary:
-            self._asked.pop(key, None)
-        return reply
+    async def _reply(self, name: DomainName, rdtype: str) -> Verdict:
+        key = (name.ascii, rdtype)
+        while True:
+            known = self._verdicts.get(key)
+            if known is not None:
+                return known
+            waiting = self._under_way.get(key)
+            if waiting is None:
+                return await self._ask(key, name)
+            told: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
+            waiting.append(told)
+            verdict = await told
+            if verdict is not None:
+                return verdict
+            # The one who asked has given up waiting: the first of the others asks.
 
-    async def _ask(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
-        async with self._slots:
-            return await self._name_servers.reply(name, rdtype)
+    async def _ask(self, key: tuple[str, str], name: DomainName) -> Verdict:
+        waiting = self._under_way[key] = []
+        verdict: Verdict | None = None
+        try:
+            async with self._slots:
+                verdict = await self._name_servers.reply(name, key[1])
+            self._verdicts.keep(key, verdict)
+            return verdict
+        finally:
+            del self._under_way[key]
+            for told in waiting:
+                if not told.done():
+                    told.set_result(verdict)
 
 
 def _hops(start: DomainName, reply: Reply) -> tuple[Hop, ...] | _Broken:
@@ -162,8 +208,8 @@ def _hops(start: DomainName, reply: Reply) -> tuple[Hop, ...] | _Broken:
 
 
 def _records(reply: Reply, owner: DomainName, rdtype: str) -> list[Record]:
-    wanted = TYPES[rdtype]
-    return [r for r in reply.message.answers if r.type == wanted and r.owner == owner.ascii]
+    wanted, name = TYPES[rdtype], owner.ascii
+    return [record for record in reply.message.answers if record.type == wanted and record.owner == name]
 
 
 def _does_not_end(start: DomainName, via: tuple[Hop, ...]) -> bool:
@@ -199,8 +245,5 @@ def _missing(reply: Reply, via: tuple[Hop, ...]) -> Missing:
 
 
 def _negative_ttl(reply: Reply) -> timedelta | None:
-    """Give how long the absence may be remembered, None where the answer holds no SOA (RFC 2308 §5)."""
-    for record in reply.message.authority:
-        if isinstance(record.data, Soa):
-            return timedelta(seconds=min(record.ttl, record.data.minimum))
-    return None
+    seconds = negative_ttl(reply.message)
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exo_auth.errors import InputError
-from exo_auth.lookup.exchange_messages import Server
+from exo_auth.lookup.udp_client import Server
 
 DNS_PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")

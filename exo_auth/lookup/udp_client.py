@@ -1,0 +1,355 @@
+"""Many questions at once over few UDP sockets: matching, repeating and giving up (lookup; async I/O)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, parse_message
+
+Server: TypeAlias = tuple[str, int]  # host, port
+
+SOCKETS = 4  # to each server; an answer must come to the port that asked (RFC 5452 §9.2)
+QUESTIONS_PER_SOCKET, SOCKET_AGE = 500, 10.0  # then another port is drawn; the age in seconds
+FIRST_WINDOW, OUTSTANDING = 128, 1000  # questions under way at each server: at first, and at most
+FIRST_TIMER, SHORTEST_TIMER = 0.4, 0.06  # seconds until a question is sent again
+SWEEP, IDLE = 0.01, 1.0  # seconds between looks at what is overdue; sockets that rest so long are closed
+
+_RECEIVE_BUFFER = 4 << 20  # octets; a burst of answers must fit
+_LONGEST_ANSWER = 4096  # octets, more than is ever offered to take over UDP
+_DATAGRAMS_AT_ONCE = 64
+_RESPONSE_AND_OPCODE = 0xF800
+
+
+class Question(NamedTuple):
+    """What is asked: the name, the number of the type, and the whole query, whatever message id it has."""
+
+    name: str
+    type: int
+    query: bytes
+
+    def is_answered_by(self, message: Message) -> bool:
+        """Is this an answer, to this question? The message id is for the caller to compare."""
+        if message.flags & _RESPONSE_AND_OPCODE != 0x8000:
+            return False
+        if message.question is None:  # servers that could not read the question leave it out
+            return message.rcode not in (NOERROR, NXDOMAIN)
+        return message.question == (self.name, self.type)
+
+
+class UdpClient:
+    """Asks any number of servers; belongs to one event loop at a time.
+
+    `questions` counts what was asked and `retransmissions` what was sent again. Sockets are closed when they
+    rest, when the event loop ends, or by `close`; asking again opens new ones.
+    """
+
+    def __init__(self, on_repeat: Callable[[Server], object] = lambda _server: None) -> None:
+        self.questions = 0
+        self.retransmissions = 0
+        self.on_repeat = on_repeat
+        self.drawn = _random_draws().__next__
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._peers: dict[Server, _Peer] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._sockets: set[socket.socket] = set()
+        self.channels: set[_Channel] = set()
+        weakref.finalize(self, _close_all, self._sockets)
+
+    async def exchange(self, server: Server, question: Question, until: float) -> Message:
+        """Ask until an answer comes; raises TimeoutError, OSError or MalformedMessage.
+
+        `until` is a time of the event loop's clock, in seconds. The answer may be truncated.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self.close()
+            self._peers.clear()
+            self._loop = loop
+        peer = self._peers.get(server)
+        if peer is None:
+            peer = self._peers[server] = _Peer(server)
+        slots = peer.slots
+        if slots.locked():
+            async with asyncio.timeout_at(until):
+                await slots.acquire()
+        else:
+            await slots.acquire()
+        try:
+            number, pick = self.drawn()
+            channel = peer.channels[pick]
+            if channel is None or channel.is_worn(loop.time()):
+                channel = await self._renewed(loop, peer, pick)
+            if self._sweeper is None or self._sweeper.done():
+                self._sweeper = loop.create_task(self._sweep(loop))
+            self.questions += 1
+            return await channel.exchange(number, question, until)
+        finally:
+            slots.release()
+
+    def close(self) -> None:
+        """Close all sockets; who still waits for an answer gets ConnectionAbortedError."""
+        for channel in tuple(self.channels):
+            channel.fail(ConnectionAbortedError(None, "the socket was closed"))
+            self.discard(channel)
+        if self._sweeper is not None and not self._sweeper.get_loop().is_closed():
+            self._sweeper.cancel()
+        self._sweeper = None
+
+    def discard(self, channel: _Channel) -> None:
+        """Close one socket."""
+        channel.close()
+        self.channels.discard(channel)
+        self._sockets.discard(channel.socket)
+        channel.leave_peer()
+
+    async def _renewed(self, loop: asyncio.AbstractEventLoop, peer: _Peer, pick: int) -> _Channel:
+        async with peer.opening:
+            old = peer.channels[pick]
+            if old is not None and not old.is_worn(loop.time()):
+                return old  # another question opened it meanwhile
+            new = _Channel(self, peer, loop)
+            self.channels.add(new)
+            self._sockets.add(new.socket)
+            await new.listen()
+            peer.channels[pick] = new
+            if old is not None:
+                old.retire()
+            return new
+
+    async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send again what is overdue and end what had its time, until nothing was asked for a while."""
+        try:
+            busy = loop.time()
+            while True:
+                await asyncio.sleep(SWEEP)
+                now = loop.time()
+                for channel in tuple(self.channels):
+                    if channel.pending:
+                        busy = now
+                        channel.sweep(now)
+                if now - busy > IDLE:
+                    return
+        finally:  # also when the event loop ends, which cancels its tasks
+            if self._sweeper is None or self._sweeper is asyncio.current_task(loop):
+                self._sweeper = None
+                self.close()
+
+
+class _Peer:
+    """What is known of one server: how long it takes, and how much may be under way."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.channels: list[_Channel | None] = [None] * SOCKETS
+        self.slots = asyncio.Semaphore(FIRST_WINDOW)
+        self.opening = asyncio.Lock()
+        self.timer = FIRST_TIMER
+        self._window = FIRST_WINDOW
+        self._smoothed: float | None = None
+        self._variation = 0.0
+
+    def heard(self, seconds: float) -> None:
+        """Learn from an answer that came so long after the question went."""
+        if (
+            self._window < OUTSTANDING
+        ):  # like a TCP connection's slow start: each answer makes room for one more
+            self._window += 1
+            self.slots.release()
+        if self._smoothed is None:  # RFC 6298 §2.2
+            self._smoothed, self._variation = seconds, seconds / 2
+        else:  # RFC 6298 §2.3
+            self._variation += (abs(self._smoothed - seconds) - self._variation) / 4
+            self._smoothed += (seconds - self._smoothed) / 8
+        self.timer = max(SHORTEST_TIMER, self._smoothed + 4 * self._variation)
+
+
+class _Pending:
+    """A question under way; times are of the event loop's clock, in seconds."""
+
+    __slots__ = ("answer", "due", "ignored", "question", "sent", "timer", "until", "wire")
+
+    def __init__(
+        self, question: Question, wire: bytes, answer: asyncio.Future[Message], until: float, now: float
+    ) -> None:
+        self.question, self.wire, self.answer, self.until, self.sent = question, wire, answer, until, now
+        self.due = now
+        self.timer = FIRST_TIMER
+        self.ignored = 0
+
+
+class _Channel(asyncio.DatagramProtocol):
+    """One socket connected to one server, so that the kernel drops what another address or port sends."""
+
+    def __init__(self, client: UdpClient, peer: _Peer, loop: asyncio.AbstractEventLoop) -> None:
+        self.socket = _connected(peer.server)
+        self.pending: dict[int, _Pending] = {}
+        self._client, self._peer, self._loop = client, peer, loop
+        self._transport: asyncio.DatagramTransport | None = None
+        self._send: Callable[[bytes], object] = self.socket.send
+        self._questions_left = QUESTIONS_PER_SOCKET
+        self._worn_at = loop.time() + SOCKET_AGE
+        self._retired = False
+        self._ignored, self._last_ignored = 0, ""
+
+    async def listen(self) -> None:
+        try:
+            self._loop.add_reader(self.socket, self._drain)
+        except NotImplementedError:  # the event loop of Windows has datagram endpoints only
+            self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=self.socket)
+            self._send = self._transport.sendto
+
+    def is_worn(self, now: float) -> bool:
+        return self._questions_left <= 0 or now > self._worn_at
+
+    def retire(self) -> None:
+        """Close the socket once nothing waits for an answer on it."""
+        self._retired = True
+        if not self.pending:
+            self._client.discard(self)
+
+    def leave_peer(self) -> None:
+        channels = self._peer.channels
+        channels[:] = [None if channel is self else channel for channel in channels]
+
+    def close(self) -> None:
+        if self._loop.is_closed():
+            self.socket.close()
+        elif self._transport is not None:
+            self._transport.abort()
+        elif self.socket.fileno() >= 0:
+            self._loop.remove_reader(self.socket)
+            self.socket.close()
+
+    async def exchange(self, number: int, question: Question, until: float) -> Message:
+        pending = self.pending
+        while number in pending:
+            number, _ = self._client.drawn()
+        wire = number.to_bytes(2) + question.query[2:]
+        now = self._loop.time()
+        one = pending[number] = _Pending(question, wire, self._loop.create_future(), until, now)
+        one.ignored = self._ignored
+        one.timer = self._peer.timer
+        one.due = now + one.timer
+        self._questions_left -= 1
+        self._transmit(one, now)
+        try:
+            return await one.answer
+        finally:
+            del pending[number]
+            if self._retired and not pending:
+                self._client.discard(self)
+
+    def sweep(self, now: float) -> None:
+        for one in tuple(self.pending.values()):
+            if one.answer.done():
+                continue
+            if one.until <= now:
+                _end(one, TimeoutError(self._told_of_ignored(one)))
+            elif one.due <= now:
+                one.timer *= 2  # RFC 6298 §5.5
+                one.due = now + one.timer
+                self._client.retransmissions += 1
+                self._client.on_repeat(self._peer.server)
+                self._transmit(one, now)
+
+    def fail(self, error: OSError) -> None:
+        """End all that waits on this socket: the kernel does not tell which datagram went wrong."""
+        for one in self.pending.values():
+            _end(one, OSError(error.errno, error.strerror or str(error)))
+
+    def datagram_received(self, data: bytes, _addr: object) -> None:
+        self._read(data, self._loop.time())
+
+    def error_received(self, exc: Exception) -> None:
+        self.fail(exc if isinstance(exc, OSError) else OSError(None, str(exc)))
+
+    def _transmit(self, one: _Pending, now: float) -> None:
+        try:
+            self._send(one.wire)
+        except (BlockingIOError, InterruptedError):  # the kernel's buffer is full
+            one.due = now
+        except OSError as error:
+            self.fail(error)
+
+    def _drain(self) -> None:
+        now = self._loop.time()
+        receive, read = self.socket.recv, self._read
+        for _ in range(_DATAGRAMS_AT_ONCE):
+            try:
+                data = receive(_LONGEST_ANSWER)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:  # such as ICMP's “port unreachable”
+                self.fail(error)
+                return
+            read(data, now)
+
+    def _read(self, data: bytes, now: float) -> None:
+        """Match a datagram with its question; what does not fit is ignored, as a forgery would be."""
+        one = self.pending.get(int.from_bytes(data[:2])) if len(data) > 1 else None
+        if one is not None and one.answer.done():
+            return  # the second answer to a question that was sent twice
+        try:
+            message = parse_message(data)
+        except MalformedMessage as error:
+            if one is None:
+                self._ignore("no DNS message")
+            else:
+                _end(one, error)
+            return
+        if one is None or not one.question.is_answered_by(message):
+            self._ignore("the answer to another question")
+            return
+        # After a repetition too the time counts from the first sending: too long at worst. Leaving it out would
+        # never show that the server has become slower than the timer (RFC 6298 §3 has no such samples).
+        self._peer.heard(now - one.sent)
+        one.answer.set_result(message)
+
+    def _ignore(self, what: str) -> None:
+        self._ignored += 1
+        self._last_ignored = what
+
+    def _told_of_ignored(self, one: _Pending) -> str:
+        count = self._ignored - one.ignored
+        return f"; {count} datagrams were ignored, the last was {self._last_ignored}" if count else ""
+
+
+def _end(one: _Pending, error: Exception) -> None:
+    if not one.answer.done():
+        one.answer.set_exception(error)
+        one.answer.exception()  # the one who waited may have left already
+
+
+def _connected(server: Server) -> socket.socket:
+    host, port = server
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+    )[0]
+    connected = socket.socket(family, kind, protocol)
+    try:
+        connected.setblocking(False)
+        with contextlib.suppress(OSError):  # some systems refuse what others cut down
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        connected.connect(address)
+    except OSError:
+        connected.close()
+        raise
+    return connected
+
+
+def _close_all(sockets: Iterable[socket.socket]) -> None:
+    for one in sockets:
+        one.close()
+
+
+def _random_draws() -> Iterator[tuple[int, int]]:
+    """Message ids, and which of a server's sockets to use (RFC 5452 §9.2: neither can be guessed)."""
+    while True:
+        pool = memoryview(os.urandom(4096)).cast("I")
+        yield from ((draw & 0xFFFF, (draw >> 16) % SOCKETS) for draw in pool)

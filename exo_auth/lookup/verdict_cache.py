@@ -1,0 +1,56 @@
+"""What was answered, for as long as it may be believed (lookup; pure: the clock is given)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from exo_auth.facts.dns import LookupFailed
+from exo_auth.lookup.name_servers import Reply
+from exo_auth.lookup.wire import Message, Soa
+
+Verdict = Reply | LookupFailed
+
+SHORTEST, LONGEST = 5.0, 3600.0  # seconds; one short run sees one answer, a long-lived process sees changes
+FAULT = 60.0  # seconds that a lasting fault of a zone is remembered; RFC 9520 §3.2 allows 5 minutes
+MOST_VERDICTS = 200_000
+
+
+class VerdictCache:
+    """Verdicts by name and type; the oldest leaves when there are too many. A temporary failure is not kept."""
+
+    def __init__(self, clock: Callable[[], float], most: int = MOST_VERDICTS) -> None:
+        self._clock = clock
+        self._most = most
+        self._kept: dict[tuple[str, str], tuple[float, Verdict]] = {}
+
+    def get(self, key: tuple[str, str]) -> Verdict | None:
+        """Give the verdict while it may be believed."""
+        kept = self._kept.get(key)
+        return kept[1] if kept is not None and kept[0] > self._clock() else None
+
+    def keep(self, key: tuple[str, str], verdict: Verdict) -> None:
+        """Remember a verdict for its time to live."""
+        self._kept.pop(key, None)
+        if isinstance(verdict, LookupFailed) and verdict.temporary:
+            return
+        while len(self._kept) >= self._most:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = self._clock() + _lifetime(verdict), verdict
+
+
+def negative_ttl(message: Message) -> int | None:
+    """Give how many seconds the absence may be remembered, None where the answer holds no SOA (RFC 2308 §5)."""
+    for record in message.authority:
+        if isinstance(record.data, Soa):
+            return min(record.ttl, record.data.minimum)
+    return None
+
+
+def _lifetime(verdict: Verdict) -> float:
+    if isinstance(verdict, LookupFailed):
+        return FAULT
+    times = [record.ttl for record in verdict.message.answers]
+    absence = negative_ttl(verdict.message)
+    if absence is not None:
+        times.append(absence)
+    return min(max(SHORTEST, min(times, default=0)), LONGEST)
