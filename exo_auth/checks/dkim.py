@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from exo_auth.checks.catalogue import CATALOGUE
-from exo_auth.checks.finding import DnsRecord, Finding, Severity
+from exo_auth.checks.catalogue import finding
+from exo_auth.checks.finding import DnsRecord, Finding
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Answer, Found, LookupFailed, MailDns, Missing, Seen, SelectorDns
@@ -390,28 +391,5 @@ def _end(seen: SelectorDns) -> DomainName:
     return seen.cname.values[0] if isinstance(seen.cname, Found) else seen.owner
 
 
-def _finding(
-    facts: DkimFacts,
-    code: str,
-    message: str,
-    *,
-    seen: str = "",
-    wanted: str = "",
-    remedy: str = "",
-    records: tuple[DnsRecord, ...] = (),
-    not_before: datetime | None = None,
-) -> Finding:
-    entry = CATALOGUE[code]
-    return Finding(
-        code=code,
-        severity=Severity(entry.severity),
-        subject=facts.domain,
-        message=message,
-        seen=seen,
-        wanted=wanted,
-        remedy=remedy or entry.remedy,
-        records=records,
-        source=entry.source,
-        frameworks=entry.frameworks,
-        not_before=not_before,
-    )
+def _finding(facts: DkimFacts, code: str, message: str, **parts: Any) -> Finding:
+    return finding(code, facts.domain, message, **parts)

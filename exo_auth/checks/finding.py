@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -34,6 +34,18 @@ class DnsRecord:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What DNS or a host said: the question, the outcome, and who answered."""
+
+    name: str
+    type: str
+    outcome: str  # found, nodata, nxdomain, or the reason of a failure
+    values: tuple[str, ...] = ()  # TXT with its strings apart, as they came
+    server: str = ""  # host:port
+    ttl_seconds: int | None = None
+
+
+@dataclass(frozen=True)
 class Finding:
     """One verdict. `code` is stable and explained by `exo-auth explain CODE`."""
 
@@ -48,3 +60,8 @@ class Finding:
     source: str = ""  # RFC section or vendor page
     frameworks: tuple[str, ...] = ()  # SCuBA, CIS, Maester, ORCA ids
     not_before: datetime | None = None  # time alone may heal this; earliest moment worth another look
+    evidence: tuple[Evidence, ...] = ()
+
+    def as_severe_as(self, severity: Severity) -> Finding:
+        """Give the same finding with another severity."""
+        return replace(self, severity=severity)

@@ -30,6 +30,9 @@ class OutputFormat(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     MD = "md"
+    HTML = "html"  # these three: findings alone
+    SARIF = "sarif"
+    JUNIT = "junit"
 
 
 def _tenants(incomplete: str) -> list[str]:
@@ -108,11 +111,24 @@ class Common:
         bool, typer.Option("-v", "--verbose", envvar="EXO_AUTH_VERBOSE", help="Say more on stderr.")
     ] = False
 
-    def settings(self, extra: Mapping[str, object] | None = None) -> Settings:
-        """Resolve flags, environment, profile, file and defaults into settings; raises ConfigError."""
-        from exo_auth.run.config import load
+    def settings(
+        self, extra: Mapping[str, object] | None = None, *, writes_reports: bool = False
+    ) -> Settings:
+        """Resolve flags, environment, profile, file and defaults into settings; raises ConfigError.
 
-        return load({**given(self), **(extra or {})}, environment=os.environ)
+        Raises InputError for a format of reports where the command does not write findings.
+        """
+        from exo_auth.errors import InputError
+        from exo_auth.run.config import load
+        from exo_auth.run.config_schema import REPORT_FORMATS
+
+        settings = load({**given(self), **(extra or {})}, environment=os.environ)
+        if settings.output in REPORT_FORMATS and not writes_reports:
+            raise InputError(
+                f"this command does not write {settings.output}",
+                hint="check and audit do; here --output is table, json, ndjson, csv or md",
+            )
+        return settings
 
     @property
     def format(self) -> OutputFormat:

@@ -77,3 +77,10 @@ def put(text: str) -> None:
     """Write data to stdout, at once, so that it stands in order with what goes to stderr."""
     clear_progress()
     print(text, flush=True)
+
+
+def put_part(text: str) -> None:
+    """Write a part of the data to stdout as it is, at once."""
+    if text:
+        clear_progress()
+        print(text, end="", flush=True)

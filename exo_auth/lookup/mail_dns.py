@@ -35,6 +35,20 @@ async def gather_mail_dns(resolver: Resolver, domain: DomainName, *, random_labe
     return MailDns(domain, first, second, wildcard)
 
 
+async def gather_public_keys(resolver: Resolver, domain: DomainName, *, random_label: str) -> MailDns:
+    """Ask as little as a look without the tenant needs: the TXT answer shows the CNAME it came by.
+
+    The classic slip of a doubled zone is looked for, and so is a wildcard, only where there is a reason to.
+    """
+    first, second = await asyncio.gather(
+        _public_selector(resolver, domain, "selector1"), _public_selector(resolver, domain, "selector2")
+    )
+    wildcard: Answer[Txt] = Missing(MissingKind.NXDOMAIN)
+    if isinstance(first.key, Found) or isinstance(second.key, Found):
+        wildcard = await _txt(resolver, DomainName(f"{random_label}._domainkey.{domain}"))
+    return MailDns(domain, first, second, wildcard)
+
+
 async def gather_all(
     resolver: Resolver,
     domains: Iterable[DomainName],
@@ -63,6 +77,22 @@ async def _selector(resolver: Resolver, domain: DomainName, selector: str) -> Se
         return SelectorDns(selector, owner, _unaskable(owner), _unaskable(owner))
     cname, key = await asyncio.gather(resolver.cname(owner), resolver.txt(owner))
     doubled = await _doubled(resolver, owner, domain) if isinstance(cname, Missing) else None
+    return SelectorDns(selector, owner, cname, _seen(key), doubled)
+
+
+async def _public_selector(resolver: Resolver, domain: DomainName, selector: str) -> SelectorDns:
+    owner = DomainName(f"{selector}._domainkey.{domain}")
+    if _is_too_long(owner):
+        return SelectorDns(selector, owner, _unaskable(owner), _unaskable(owner))
+    key = await resolver.txt(owner)
+    cname: Answer[DomainName]
+    if key.via:
+        cname = Found((key.via[0].target,), key.via[0].ttl, server=key.server)
+    elif isinstance(key, LookupFailed):
+        cname = await resolver.cname(owner)
+    else:
+        cname = key if isinstance(key, Missing) else Missing(MissingKind.NODATA, server=key.server)
+    doubled = await _doubled(resolver, owner, domain) if isinstance(key, Missing) and not key.via else None
     return SelectorDns(selector, owner, cname, _seen(key), doubled)
 
 

@@ -127,13 +127,13 @@ class _Evaluation:
 
     async def _record(self, domain: str) -> SpfRecord | None:
         """Find the one SPF record of a domain (RFC 7208 §4.3 to §4.5); None when there is none."""
-        if not _can_be_asked(domain) or "." not in domain.strip("."):
+        if not can_be_asked(domain) or "." not in domain.strip("."):
             self.problem = f"“{domain}” is no domain that can have a record"
             return None
-        answer = await self.resolver.txt(_name(domain))
+        answer = await self.resolver.txt(as_name(domain))
         if isinstance(answer, LookupFailed):
             raise _Ended("temperror", f"TXT of {domain}: {answer.detail}")
-        texts = [_text(txt) for txt in answer.values] if isinstance(answer, Found) else []
+        texts = [latin_text(txt) for txt in answer.values] if isinstance(answer, Found) else []
         records = [text for text in texts if spf.looks_like(text)]
         if not records:
             self.problem = f"{domain} has no SPF record"
@@ -212,9 +212,9 @@ class _Evaluation:
 
     async def _ask(self, name: str, rdtype: str, *, counts: bool = True) -> tuple[Any, ...]:
         """Give the values; () for none, which counts as a void lookup; raises _Ended for temperror."""
-        if not _can_be_asked(name):
+        if not can_be_asked(name):
             return ()
-        answer = await self.resolver.resolve(_name(name), rdtype)
+        answer = await self.resolver.resolve(as_name(name), rdtype)
         if isinstance(answer, LookupFailed):
             raise _Ended("temperror", f"{rdtype} of {name}: {answer.detail}")
         if isinstance(answer, Found) and answer.values:
@@ -248,12 +248,12 @@ class _Evaluation:
             return DEFAULT_EXPLANATION
         try:
             target = await self._expanded(modifier.value, domain)
-            if not _can_be_asked(target):
+            if not can_be_asked(target):
                 return DEFAULT_EXPLANATION
-            answer = await self.resolver.txt(_name(target))
+            answer = await self.resolver.txt(as_name(target))
             if not isinstance(answer, Found) or len(answer.values) != 1:
                 return DEFAULT_EXPLANATION
-            text = _text(answer.values[0])
+            text = latin_text(answer.values[0])
             if not text.isascii():
                 return DEFAULT_EXPLANATION
             words = parse_macro_string(text, 0, in_explanation=True)
@@ -288,18 +288,18 @@ class _Evaluation:
         return (within or names or ["unknown"])[0]
 
 
-def _can_be_asked(name: str) -> bool:
+def can_be_asked(name: str) -> bool:
     labels = name.removesuffix(".").split(".")
     return len(name) <= MAX_NAME and all(0 < len(label) <= MAX_LABEL and label.isascii() for label in labels)
 
 
-def _name(text: str) -> DomainName:
+def as_name(text: str) -> DomainName:
     # SPF asks for names of any characters, checked for length alone; odd ones travel as \\DDD (RFC 1035 §5.1).
     odd = _ODD.sub(lambda match: f"\\{ord(match[0]):03d}", text.lower().removesuffix("."))
     return DomainName(odd)
 
 
-def _text(txt: Txt) -> str:
+def latin_text(txt: Txt) -> str:
     """Join the strings; octets outside ASCII stay visible to the grammar as characters it refuses."""
     return b"".join(txt.chunks).decode("latin-1")
 

@@ -136,7 +136,10 @@ def render(record: DmarcRecord) -> str:
 
 def is_report_address(address: str) -> bool:
     """Can a report be sent there? Only mailto needs to be supported (RFC 9989 §4.7)."""
-    split = urlsplit(address)
+    try:
+        split = urlsplit(address)
+    except ValueError:  # such as mailto://[
+        return False
     local, at, domain = split.path.rpartition("@")
     return split.scheme.lower() == "mailto" and bool(local and at and domain) and "," not in address
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from exo_auth.errors import RecordSyntaxError
 
 DELIMITERS = ".-+,/_="
+MOST_PARTS = 128  # a name has no more labels
 LETTERS = "slodipvh"
 EXP_LETTERS = "crt"  # in explanations only, RFC 7208 §7.2
 
@@ -113,12 +114,19 @@ def _macro(match: re.Match[str], position: int, in_explanation: bool) -> Macro:
         raise RecordSyntaxError(
             f"the macro letter “{letter}”", position=at, expected=f"one of {', '.join(allowed)}"
         )
-    if digits and not int(digits):
+    if digits and not digits.strip("0"):
         raise RecordSyntaxError("a macro that keeps no part", position=at, expected="a number above 0")
     return Macro(
         letter.lower(),
-        min(int(digits), 128) if digits else 0,
+        _parts_kept(digits),
         bool(match["reverse"]),
         match["delimiters"] or ".",
         letter.isupper(),
     )
+
+
+def _parts_kept(digits: str) -> int:
+    if not digits:
+        return 0
+    significant = digits.lstrip("0")
+    return min(int(significant), MOST_PARTS) if len(significant) <= 3 else MOST_PARTS

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exo_auth.checks.domains import ClassifiedDomain
-from exo_auth.checks.finding import DnsRecord, Finding
-from exo_auth.domain_name import DomainName
+from exo_auth.checks.finding import DnsRecord
 from exo_auth.errors import ExchangeError, ExoAuthError, SignInError
 from exo_auth.plan.outcome import Outcome, RunReport
-from exo_auth.plan.plan_file import change_document, finding_document
+from exo_auth.plan.plan_file import change_document
 from exo_auth.plan.plan_file import to_document as plan_document
 from exo_auth.plan.status import CalendarEntry, DkimStatusRow
 from exo_auth.render.times import iso
@@ -90,18 +88,6 @@ def dkim_status_document(rows: Iterable[DkimStatusRow]) -> dict[str, Any]:
             }
             for row in rows
         ],
-    }
-
-
-def check_document(
-    findings: Iterable[Finding], domains: Sequence[DomainName], checked_at: datetime
-) -> dict[str, Any]:
-    """List findings, and every domain that was looked at."""
-    return {
-        "schema": "exo-auth/check/1",
-        "checked_at": iso(checked_at),
-        "domains": [name.ascii for name in domains],
-        "findings": [finding_document(finding) for finding in findings],
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from exo_auth import errors
 from exo_auth.checks.catalogue import CATALOGUE, entry_for
+from exo_auth.checks.entry import Entry, Profile
 from exo_auth.errors import ExoAuthError
 from exo_auth.render.document import to_text
 from exo_auth.render.table import Table
@@ -40,7 +43,21 @@ def explain_text(code: str, output: str) -> str:
         remedy = EXIT_CODES[family.exit_code][1]
         return _told(family.__name__, why, f"Ends with exit code {family.exit_code}.", remedy, "", output)
     entry = entry_for(code)
-    return _told(entry.code, entry.title, entry.why, entry.remedy, entry.source, output, entry.frameworks)
+    return _told(
+        entry.code,
+        entry.title,
+        entry.why,
+        entry.remedy,
+        entry.source,
+        output,
+        frameworks=entry.frameworks,
+        example=entry.example,
+        severities=_severities(entry),
+    )
+
+
+def _severities(entry: Entry) -> dict[str, str]:
+    return {profile.value: entry.severity_in(profile) or "silent" for profile in Profile}
 
 
 def explain_list(output: str, *, color: bool = False) -> str:
@@ -68,7 +85,16 @@ def _families() -> dict[str, type[ExoAuthError]]:
 
 
 def _told(
-    code: str, title: str, why: str, remedy: str, source: str, output: str, frameworks: tuple[str, ...] = ()
+    code: str,
+    title: str,
+    why: str,
+    remedy: str,
+    source: str,
+    output: str,
+    *,
+    frameworks: tuple[str, ...] = (),
+    example: str = "",
+    severities: Mapping[str, str] | None = None,
 ) -> str:
     if output == "json":
         return to_text(
@@ -80,11 +106,24 @@ def _told(
                 "remedy": remedy,
                 "source": source,
                 "frameworks": list(frameworks),
+                "example": example,
+                "severities": dict(severities or {}),
             }
         )
     lines = [f"{code}: {title}", why, f"Do: {remedy}"]
+    if example:
+        lines.append(f"Example: {example}")
+    if severities:
+        lines.append(f"Severity: {_severity_line(severities)}")
     if source:
         lines.append(f"Source: {source}")
     if frameworks:
         lines.append(f"Frameworks: {', '.join(frameworks)}")
     return "\n".join(line for line in lines if line)
+
+
+def _severity_line(severities: Mapping[str, str]) -> str:
+    """Write the usual severity, and the profiles that judge otherwise."""
+    usual = severities[Profile.IETF]
+    others = [f"{severity} by {profile}" for profile, severity in severities.items() if severity != usual]
+    return ", ".join([usual, *others])

@@ -291,6 +291,7 @@ def _settings(
         auth=_auth(resolved),
         nameservers=resolved["nameservers"].value,
         transport=resolved["transport"].value,
+        policy_port=resolved["policy_port"].value,
         state_dir=resolved["state_dir"].value,
         output=resolved["output"].value,
         policy=DkimSettings(**below("policy.dkim.")),  # type: ignore[arg-type]  # the table has these types

@@ -66,7 +66,8 @@ class Setting:
 
 
 METHODS = ("certificate", "secret", "federated", "managed-identity", "token", "device-code", "browser")
-FORMATS = ("table", "json", "ndjson", "csv", "md")
+REPORT_FORMATS = ("html", "sarif", "junit")  # of findings alone
+FORMATS = ("table", "json", "ndjson", "csv", "md", *REPORT_FORMATS)
 CLOUD_NAMES = ("worldwide", "gcc", "gcchigh", "dod", "china")
 
 SETTINGS: tuple[Setting, ...] = (
@@ -113,6 +114,13 @@ SETTINGS: tuple[Setting, ...] = (
         "EXO_AUTH_NAMESERVER",
         "Resolvers to ask, as HOST or HOST:PORT; the system's when empty.",
         "--nameserver",
+    ),
+    Setting(
+        "policy_port",
+        Kind.INTEGER,
+        443,
+        "EXO_AUTH_POLICY_PORT",
+        "Port of MTA-STS policy hosts, for test beds.",
     ),
     Setting(
         "state_dir",
@@ -319,6 +327,8 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_DRY_RUN",
         "EXO_AUTH_FAIL_ON",
         "EXO_AUTH_FORCE",
+        "EXO_AUTH_FILE",
+        "EXO_AUTH_GATE",
         "EXO_AUTH_ICS",
         "EXO_AUTH_INITIAL_DOMAIN",
         "EXO_AUTH_JOURNAL",
@@ -327,7 +337,9 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_NO_INPUT",
         "EXO_AUTH_NO_JITTER",
         "EXO_AUTH_NO_PROGRESS",
+        "EXO_AUTH_NO_SIGN_IN",
         "EXO_AUTH_OFFLINE",
+        "EXO_AUTH_ONLY",
         "EXO_AUTH_ORIGIN",
         "EXO_AUTH_OUT",
         "EXO_AUTH_PLAN_FOR",
@@ -335,6 +347,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_QUIET",
         "EXO_AUTH_REASON",
         "EXO_AUTH_REPORT",
+        "EXO_AUTH_RULES",
         "EXO_AUTH_SPF_HELO",
         "EXO_AUTH_SPF_IP",
         "EXO_AUTH_SPF_MAIL_FROM",

@@ -9,8 +9,9 @@ from exo_auth.checks.dmarc_policy import DmarcVerdict, judge
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
-from exo_auth.lookup.resolver import StubResolver, parse_nameserver
+from exo_auth.lookup.resolver import StubResolver
 from exo_auth.records.dmarc import DmarcRecord
+from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
 
 
@@ -32,12 +33,9 @@ class Discovery:
 def discover(settings: Settings, text: str) -> Discovery:
     """Walk the tree from a name; raises InputError for no name, CannotLook when DNS gave no verdict."""
     author = DomainName.parse_lookup(text)
-    servers = tuple(parse_nameserver(server) for server in settings.nameservers)
 
     async def ask() -> Discovery:
-        return await _discover(
-            StubResolver(servers or None, timeout=settings.timeouts.dns.total_seconds()), author
-        )
+        return await _discover(resolver_for(settings), author)
 
     return asyncio.run(ask())
 

@@ -18,6 +18,7 @@ from exo_auth import __version__
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import MailDns
 from exo_auth.identity.access_token import AccessToken, TokenSource
+from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.service_clock import ServiceClock
 from exo_auth.run.settings import Settings
 
@@ -111,10 +112,7 @@ class ReadingSession:
 
     def resolver(self) -> StubResolver:
         """Give a new resolver, without memory of earlier answers."""
-        from exo_auth.lookup.resolver import StubResolver, parse_nameserver
-
-        servers = tuple(parse_nameserver(text) for text in self.settings.nameservers)
-        return StubResolver(servers or None, timeout=self.settings.timeouts.dns.total_seconds())
+        return resolver_for(self.settings)
 
     @cached_property
     def _transport(self) -> Transport:

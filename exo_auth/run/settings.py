@@ -191,6 +191,7 @@ class Settings:
     jitter: timedelta
     timeouts: Timeouts
     transport: str = "rest"  # or powershell
+    policy_port: int = 443
     profile: str | None = None
     config_file: Path | None = None
     tenants: tuple[ConfiguredTenant, ...] = ()

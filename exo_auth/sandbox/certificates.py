@@ -28,7 +28,9 @@ class Certificates:
     client_certificate: str  # PEM, without the key
 
     @classmethod
-    def make(cls, folder: Path, extra_host_names: tuple[str, ...] = ()) -> Certificates:
+    def make(
+        cls, folder: Path, extra_host_names: tuple[str, ...] = (), policy_hosts: tuple[str, ...] = ()
+    ) -> Certificates:
         """Make all of them; files that are there already are kept, so that a kept tenant keeps its trust."""
         found = cls._found(folder)
         if found is not None and not extra_host_names:
@@ -44,7 +46,7 @@ class Certificates:
             .sign(ca_key, hashes.SHA256())
         )
         server_key = ec.generate_private_key(ec.SECP256R1())
-        names = [_general_name(name) for name in dict.fromkeys((*ALWAYS, *extra_host_names))]
+        names = [_general_name(name) for name in dict.fromkeys((*ALWAYS, *policy_hosts, *extra_host_names))]
         server = (
             _builder(_name("exo-auth sandbox"), ca_name, server_key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -27,6 +27,7 @@ class Controlled(Protocol):
     def publish_cnames(self, domain: str) -> None: ...  # noqa: D102
     def publish_cname(self, owner: str, target: str) -> None: ...  # noqa: D102
     def remove_record(self, owner: str, rdtype: str) -> None: ...  # noqa: D102
+    def publish_txt(self, owner: str, text: str) -> None: ...  # noqa: D102
     def requests_document(self) -> list[dict[str, Any]]: ...  # noqa: D102
 
 
@@ -42,6 +43,7 @@ class ControlDoor:
             "/faults/clear": self._clear,
             "/publish": self._publish,
             "/cname": self._cname,
+            "/txt": self._txt,
             "/remove": self._remove,
         }
 
@@ -82,6 +84,10 @@ class ControlDoor:
 
     def _cname(self, body: dict[str, Any]) -> dict[str, Any]:
         self._box.publish_cname(str(body["owner"]), str(body["target"]))
+        return {}
+
+    def _txt(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._box.publish_txt(str(body["owner"]), str(body["text"]))
         return {}
 
     def _remove(self, body: dict[str, Any]) -> dict[str, Any]:

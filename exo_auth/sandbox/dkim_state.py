@@ -25,6 +25,9 @@ class DomainSpec:
     letter: str = "n"
     suffix: str = ""  # what Microsoft appends where names clash
     cnames: str = "both"
+    spf: str = "v=spf1 include:spf.protection.outlook.com -all"
+    dmarc: str = "none"  # the policy, "" for no record
+    policy: str = ""  # mode of the MTA-STS policy, "" for none
     initial: bool = False
     default: bool = False
     coexistence: bool = False

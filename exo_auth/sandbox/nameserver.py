@@ -23,7 +23,7 @@ import dns.rrset
 
 from exo_auth.errors import InputError
 from exo_auth.sandbox.faults import Faults
-from exo_auth.sandbox.zones import NEGATIVE_TTL, ZoneRecord, Zones
+from exo_auth.sandbox.zones import NEGATIVE_TTL, ZoneRecord, Zones, soa_of
 
 LONGEST_UDP = 1232  # octets, whatever the client offers
 LONGEST_CHAIN = 8
@@ -126,7 +126,7 @@ class NameServer:
                 NEGATIVE_TTL,
                 "IN",
                 "SOA",
-                f"ns1.{apex}. hostmaster.{apex}. 1 3600 600 86400 {NEGATIVE_TTL}",
+                soa_of(str(apex)),
             )
         )
         return response
@@ -171,6 +171,8 @@ def _rrset(record: ZoneRecord) -> dns.rrset.RRset:
         text = " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in record.value)
     elif record.type == "MX":
         text = f"{record.value[0]} {record.value[1]}."
+    elif record.type in ("A", "SOA"):
+        text = record.value[0]
     else:
         text = f"{record.value[0]}."
     return dns.rrset.from_text(f"{record.owner}.", record.ttl, "IN", record.type, text)

@@ -15,12 +15,12 @@ _INITIAL = DomainSpec(INITIAL, listed=False, cnames="none", initial=True)
 DEMO = (
     _INITIAL,
     DomainSpec("contoso.mail.onmicrosoft.com", listed=False, cnames="none", coexistence=True),
-    DomainSpec("fresh.example", age=20 * DAY, default=True),
+    DomainSpec("fresh.example", age=20 * DAY, default=True, dmarc="reject", policy="enforce"),
     DomainSpec("rotate-me.example", age=200 * DAY, letter="w"),
     DomainSpec("old-keys.example", age=400 * DAY, new_target_form=False),
     DomainSpec("pending.example", age=1 * DAY, rotated=True, letter="e"),
     DomainSpec("mended.example", age=190 * DAY, cnames="selector1", letter="r"),
-    DomainSpec("new.example", listed=False, cnames="none", letter="y"),
+    DomainSpec("new.example", listed=False, cnames="none", letter="y", spf="", dmarc=""),
     DomainSpec("short.example", age=30 * DAY, key_sizes=(1024, 1024), suffix="01be2e"),
 )
 

@@ -41,7 +41,11 @@ PUBLIC_APP_ID = "fb78d390-0c51-40cd-8e17-fdbfab77341b"  # what people sign in th
 SECRET = "sandbox-secret-not-for-real"  # noqa: S105 - it opens nothing but this
 GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 STATE_FILE = "tenant.json"
-MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com")
+MX_ZONE = "mail.protection.outlook.com"
+SPF_ZONE = "spf.protection.outlook.com"
+MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", MX_ZONE, SPF_ZONE)
+EXCHANGE_NETWORK, EXCHANGE_ADDRESS = "192.0.2.0/24", "192.0.2.25"  # addresses of nobody, RFC 5737
+POLICY_PATH = "/.well-known/mta-sts.txt"
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class SandboxDescription:
     nameserver: str
     control: str
     managed_identity: str
+    policy_port: int
     domains: tuple[str, ...]
 
     @property
@@ -116,6 +121,7 @@ class SandboxDescription:
             "EXO_AUTH_EXCHANGE_URL": self.exchange_url,
             "EXO_AUTH_CA_FILE": self.ca_file,
             "EXO_AUTH_NAMESERVER": self.nameserver,
+            "EXO_AUTH_POLICY_PORT": str(self.policy_port),
             "EXO_AUTH_SANDBOX_CONTROL": self.control,
         }
 
@@ -136,7 +142,8 @@ class Sandbox:
         )
         self._folder = options.state_dir or Path(self._temporary.name if self._temporary else "")
         self._save_lock = threading.Lock()
-        certificates = Certificates.make(self._folder, options.extra_host_names)
+        policies = tuple(f"mta-sts.{spec.name}" for spec in options.domains if spec.policy)
+        certificates = Certificates.make(self._folder, options.extra_host_names, policies)
         initial = next((spec.name for spec in options.domains if spec.initial), INITIAL)
         self.tenant = SandboxTenant(
             TENANT_ID,
@@ -197,6 +204,7 @@ class Sandbox:
             nameserver=f"127.0.0.1:{name_server.address[1]}",
             control=f"http://127.0.0.1:{plain.port}",
             managed_identity=f"http://127.0.0.1:{plain.port}",
+            policy_port=https.port,
             domains=tuple(spec.name for spec in self.options.domains),
         )
         return tuple(started)
@@ -242,6 +250,11 @@ class Sandbox:
         self.zones.publish_cname(owner, target)
         self._save()
 
+    def publish_txt(self, owner: str, text: str) -> None:
+        """Publish one TXT record."""
+        self.zones.publish_txt(owner, text)
+        self._save()
+
     def remove_record(self, owner: str, rdtype: str) -> None:
         """Take a record out of DNS."""
         self.zones.remove(owner, rdtype)
@@ -278,14 +291,25 @@ class Sandbox:
             self._temporary.cleanup()
 
     def _https(self, request: Request) -> Response | None:
-        """Exchange first, then Entra. A write is saved before its answer goes out."""
+        """Policies, Exchange, then Entra. A write is saved before its answer goes out."""
+        if request.path == POLICY_PATH:
+            return self._policy(request.headers.get("host", "").partition(":")[0].removeprefix("mta-sts."))
         response = self.api.handle(request)
         if response is None:
             return self.entra.handle(request)
         self._save()
         return response
 
+    def _policy(self, domain: str) -> Response:
+        spec = next((spec for spec in self.options.domains if spec.name == domain and spec.policy), None)
+        if spec is None:
+            return Response(404, {"Content-Type": "text/plain"}, b"no policy")
+        lines = ("version: STSv1", f"mode: {spec.policy}", f"mx: {_mx_host(domain)}", "max_age: 604800", "")
+        return Response(200, {"Content-Type": "text/plain"}, "\r\n".join(lines).encode())
+
     def _publish_first_records(self) -> None:
+        self.zones.publish_txt(SPF_ZONE, f"v=spf1 ip4:{EXCHANGE_NETWORK} ip6:2001:db8::/32 -all")
+        self.zones.publish_address(f"*.{MX_ZONE}", EXCHANGE_ADDRESS)
         for spec in self.options.domains:
             if spec.initial:
                 continue
@@ -293,7 +317,20 @@ class Sandbox:
             for selector, target in zip(SELECTORS, self.tenant.targets(spec.name), strict=True):
                 if selector in wanted:
                     self.zones.publish_cname(f"{selector}._domainkey.{spec.name}", target)
-            self.zones.publish_mx(spec.name, f"{spec.name.replace('.', '-')}.mail.protection.outlook.com")
+            self._publish_mail_records(spec)
+
+    def _publish_mail_records(self, spec: DomainSpec) -> None:
+        self.zones.publish_mx(spec.name, _mx_host(spec.name))
+        if spec.spf:
+            self.zones.publish_txt(spec.name, spec.spf)
+        if spec.dmarc:
+            self.zones.publish_txt(
+                f"_dmarc.{spec.name}", f"v=DMARC1; p={spec.dmarc}; rua=mailto:dmarc@{spec.name}"
+            )
+        if spec.policy:
+            self.zones.publish_txt(f"_mta-sts.{spec.name}", "v=STSv1; id=20261101000000;")
+            self.zones.publish_txt(f"_smtp._tls.{spec.name}", f"v=TLSRPTv1; rua=mailto:tls@{spec.name}")
+            self.zones.publish_address(f"mta-sts.{spec.name}", "127.0.0.1")
 
     # Keeping
 
@@ -326,6 +363,10 @@ class Sandbox:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(self._folder / STATE_FILE)
+
+
+def _mx_host(domain: str) -> str:
+    return f"{domain.replace('.', '-')}.{MX_ZONE}"
 
 
 def _registrations(certificate: str) -> tuple[Registration, ...]:

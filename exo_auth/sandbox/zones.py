@@ -17,7 +17,7 @@ class ZoneRecord:
     """One record: names lower case without the trailing dot; TXT as its strings, joined by newlines never."""
 
     owner: str
-    type: str  # CNAME, TXT, MX
+    type: str  # CNAME, TXT, MX, A, SOA
     value: tuple[str, ...]
     ttl: int = TTL
 
@@ -56,6 +56,10 @@ class Zones:
         """Put an MX record."""
         self._put(ZoneRecord(owner.lower(), "MX", (str(preference), host.lower())))
 
+    def publish_address(self, owner: str, address: str) -> None:
+        """Put an A record; the owner may be a wildcard."""
+        self._put(ZoneRecord(owner.lower(), "A", (address,)))
+
     def remove(self, owner: str, rdtype: str) -> None:
         """Take a record away; nothing happens when there is none."""
         with self._lock:
@@ -71,6 +75,8 @@ class Zones:
     def find(self, name: str, rdtype: str) -> ZoneRecord | None:
         """Give the record of that type at the name itself, from a wildcard if nothing else exists there."""
         wanted = name.lower()
+        if rdtype == "SOA" and wanted in self._apexes:
+            return ZoneRecord(wanted, "SOA", (soa_of(wanted),), NEGATIVE_TTL)
         if rdtype == "TXT":
             key = self._published_key(wanted)
             if key is not None:
@@ -89,7 +95,8 @@ class Zones:
         if wanted in self._above_targets or self._published_key(wanted) is not None:
             return True
         with self._lock:
-            return self._has_name(wanted) or (f"*.{wanted.partition('.')[2]}", "TXT") in self._records
+            above = f"*.{wanted.partition('.')[2]}"
+            return self._has_name(wanted) or any((above, kind) in self._records for kind in ("TXT", "A"))
 
     def apex_of(self, name: str) -> str | None:
         """Give the zone the name lies in; None when this server knows nothing of it."""
@@ -128,6 +135,11 @@ class Zones:
 
     def _has_name(self, wanted: str) -> bool:
         return wanted in self._apexes or self._names.get(wanted, 0) > 0
+
+
+def soa_of(apex: str) -> str:
+    """Give the data of a zone's SOA record as text."""
+    return f"ns1.{apex}. hostmaster.{apex}. 1 3600 600 86400 {NEGATIVE_TTL}"
 
 
 def _names_above(name: str) -> list[str]:

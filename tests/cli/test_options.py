@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from exo_auth.cli.app import build
-from exo_auth.cli.check import FailOn, exit_code
+from exo_auth.cli.check import FailOn, findings_exit_code
 from exo_auth.run.carry_out import wait_for_our_turn
 from exo_auth.run.config import load
 from exo_auth.run.config_schema import SETTINGS
@@ -84,4 +84,4 @@ def test_no_jitter_where_none_is_wanted_and_on_a_sandbox() -> None:
     ],
 )
 def test_exit_codes_of_check(severities: list[str], fail_on: FailOn, code: int) -> None:
-    assert exit_code(severities, fail_on) == code
+    assert findings_exit_code(severities, fail_on) == code

@@ -18,6 +18,7 @@ from scenes import NOW, accepted, config, key_text, mail_dns, name, rotated, sce
 
 from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.dmarc_policy import DmarcVerdict
+from exo_auth.checks.domain_report import DomainReport
 from exo_auth.checks.domains import classify
 from exo_auth.checks.finding import DnsRecord
 from exo_auth.errors import CmdletFailed, Correlation, InputError, PlanStale, SignInError
@@ -36,7 +37,7 @@ from exo_auth.render.dmarc_text import discovery_text
 from exo_auth.render.doctor_text import doctor_text
 from exo_auth.render.domain_text import domains_text
 from exo_auth.render.explain_text import explain_list, explain_text
-from exo_auth.render.findings_text import findings_output, write_report
+from exo_auth.render.findings_text import format_of, whole_text, writer_for
 from exo_auth.render.journal_text import lines_text, runs_text, verdict_text
 from exo_auth.render.outcome_text import outcome_text
 from exo_auth.render.plan_text import plan_text
@@ -136,6 +137,15 @@ ERROR = CmdletFailed(
     hint="ask again",
 )
 
+REPORTS = [
+    DomainReport(domain, tuple(one for one in FINDINGS if one.subject == domain)) for domain in SCENE.chosen
+]
+
+
+def findings(output: str) -> str:
+    return whole_text(REPORTS, writer_for(output, NOW))
+
+
 TEXTS: dict[str, Callable[[], str]] = {
     "plan.txt": lambda: plan_text(PLAN),
     "plan-colour.txt": lambda: plan_text(PLAN, color=True),
@@ -150,10 +160,13 @@ TEXTS: dict[str, Callable[[], str]] = {
     "status.ndjson": lambda: status_text(status_rows(SCENE), "ndjson"),
     "calendar.txt": lambda: calendar_text(calendar(SCENE), "table"),
     "calendar.ics": lambda: calendar_ics(calendar(SCENE)[:3], made_at=NOW).replace("\r\n", "\n"),
-    "findings.txt": lambda: findings_output(FINDINGS, SCENE.chosen, NOW, "table"),
-    "findings.csv": lambda: findings_output(FINDINGS, SCENE.chosen, NOW, "csv"),
-    "findings.sarif": lambda: write_report(FINDINGS, SCENE.chosen, NOW, "x.sarif"),
-    "findings-junit.xml": lambda: write_report(FINDINGS, SCENE.chosen, NOW, "x.xml"),
+    "findings.txt": lambda: findings("table"),
+    "findings.csv": lambda: findings("csv"),
+    "findings.md": lambda: findings("md"),
+    "findings.ndjson": lambda: findings("ndjson"),
+    "findings.html": lambda: findings("html"),
+    "findings.sarif": lambda: findings("sarif"),
+    "findings-junit.xml": lambda: findings("junit"),
     "records.txt": lambda: records_output(RECORDS, "table"),
     "records-bind.txt": lambda: records_output(RECORDS, "table", bind=True),
     "domains.txt": lambda: domains_text(DOMAINS, "table"),
@@ -184,7 +197,7 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "run-report": lambda: document.to_text(document.report_document(REPORT)),
     "dkim-status": lambda: status_text(status_rows(SCENE), "json"),
     "dkim-calendar": lambda: calendar_text(calendar(SCENE), "json"),
-    "check": lambda: findings_output(FINDINGS, SCENE.chosen, NOW, "json"),
+    "check": lambda: findings("json"),
     "dns-records": lambda: records_output(RECORDS, "json"),
     "domains": lambda: domains_text(DOMAINS, "json"),
     "journal-list": lambda: runs_text(LINES, "json"),
@@ -210,17 +223,22 @@ def test_a_sign_in_error_names_its_code() -> None:
     assert document.error_document(PlanStale("old"))["exit_code"] == 8
 
 
-def test_a_report_as_json_and_an_unknown_suffix() -> None:
-    jsonschema.validate(
-        json.loads(write_report(FINDINGS, SCENE.chosen, NOW, "x.json")), json.loads(schema_text("check"))
-    )
+def test_the_suffix_of_a_report_names_its_format() -> None:
+    assert format_of("x.SARIF") == "sarif"
     with pytest.raises(InputError, match=r"x\.doc"):
-        write_report(FINDINGS, SCENE.chosen, NOW, "x.doc")
+        format_of("x.doc")
 
 
-def test_junit_counts_domains_and_failures() -> None:
-    root = ET.fromstring(write_report(FINDINGS, SCENE.chosen, NOW, "x.xml"))
-    assert (root.get("tests"), root.get("failures")) == ("8", "4")
+def test_junit_has_a_suite_for_each_domain_and_counts_failures() -> None:
+    root = ET.fromstring(findings("junit"))
+    assert len(root) == 8
+    failures = sum(int(suite.get("failures", "")) + int(suite.get("errors", "")) for suite in root)
+    assert failures == len(root.findall(".//failure")) + len(root.findall(".//error")) > 0
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
+    evil = replace(FINDINGS[0], seen="=HYPERLINK(1)")
+    assert "'=HYPERLINK(1)" in whole_text([DomainReport(evil.subject, (evil,))], writer_for("csv", NOW))
 
 
 def test_verdicts_of_a_journal() -> None:
@@ -262,8 +280,9 @@ def test_a_strangers_record_cannot_steer_the_terminal() -> None:
     evil = Txt((b"v=DKIM1; \x1b[2J\x07 p=",))
     dns = {name("due.example"): mail_dns("due.example", wildcard=Found((evil,), timedelta(hours=1)))}
     at = scene(config("due.example"), dns=dns)
-    for output in ("table", "csv", "md"):
-        text = findings_output(at.findings(name("due.example")), at.chosen, NOW, output)
+    report = DomainReport(name("due.example"), at.findings(name("due.example")))
+    for output in ("table", "csv", "md", "html", "sarif"):
+        text = whole_text([report], writer_for(output, NOW))
         assert "\x1b" not in text
         assert "\\x1b[2J" in text
 

@@ -1,0 +1,233 @@
+"""Check many domains, one after the other in their order, some dozens under way at a time (run)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TextIO
+
+from exo_auth.checks.catalogue import CATALOGUE
+from exo_auth.checks.domain_report import DomainReport, Tally
+from exo_auth.checks.domains import ClassifiedDomain, classify
+from exo_auth.checks.entry import Profile
+from exo_auth.checks.finding import Severity
+from exo_auth.checks.gates import SUBJECTS, Gate, judge_gate
+from exo_auth.checks.tenant import TenantView
+from exo_auth.checks.whole import check_domain
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import InputError
+from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts, Subject
+from exo_auth.facts.tenant import TenantFacts
+from exo_auth.plan.selection import choose
+from exo_auth.run.resolvers import resolver_for
+from exo_auth.run.settings import Settings
+
+if TYPE_CHECKING:
+    from exo_auth.lookup.domain_facts import Sources
+    from exo_auth.run.session import ReadingSession
+
+IN_FLIGHT = 64  # domains
+
+# Of the initial domain's records all but DMARC are Microsoft's.
+OWN_AT_INITIAL = frozenset(
+    code
+    for code in CATALOGUE
+    if code.startswith(("DMARC-", "DKIM-")) or code in ("TRANSIENT", "DNSSEC-BOGUS")
+)
+
+OnReport = Callable[[DomainReport], None]
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What is to be looked at, and by whose rules."""
+
+    profile: Profile = Profile.IETF
+    subjects: frozenset[Subject] = ALL_SUBJECTS
+    gate: Gate | None = None
+
+    @property
+    def looked_at(self) -> frozenset[Subject]:
+        """The subjects that are asked about: those of the gate where one is named."""
+        return self.subjects & SUBJECTS[self.gate] if self.gate is not None else self.subjects
+
+
+Judge = Callable[[DomainFacts], DomainReport]
+
+
+def read_names(lines: TextIO, source: str) -> Iterator[DomainName]:
+    """Read names line by line, the first column of each; raises InputError with the line's number.
+
+    Empty lines and those that begin with # are skipped.
+    """
+    for number, line in enumerate(lines, start=1):
+        word = line.strip().lstrip("\ufeff").split(",")[0].split(";")[0].strip().strip('"')
+        if not word or word.startswith("#"):
+            continue
+        try:
+            yield DomainName.parse_lookup(word)
+        except InputError as error:
+            raise InputError(f"{source}, line {number}: {error.message}", hint=error.hint) from None
+
+
+def subjects_named(words: Sequence[str]) -> frozenset[Subject]:
+    """Read the words of --only; raises InputError that lists those there are."""
+    found = set()
+    for word in words:
+        for part in word.lower().split(","):
+            name = part.strip().replace("_", "-").replace("mtasts", "mta-sts").replace("tlsrpt", "tls-rpt")
+            if name not in {subject.value for subject in Subject}:
+                raise InputError(f"there is no subject “{part.strip()}”", hint=f"one of {', '.join(Subject)}")
+            found.add(Subject(name))
+    return frozenset(found) or ALL_SUBJECTS
+
+
+def check_names(
+    settings: Settings,
+    names: Iterable[DomainName],
+    request: CheckRequest,
+    on_report: OnReport,
+    *,
+    now: datetime,
+    warn: Callable[[str], None],
+) -> Tally:
+    """Check domains by DNS alone; `on_report` hears of each in the order of `names`."""
+    sources = sources_for(settings, request)
+
+    def judge(facts: DomainFacts) -> DomainReport:
+        return report_on(facts, request, now)
+
+    return asyncio.run(_run(sources, names, judge, on_report, warn))
+
+
+def check_tenant(
+    session: ReadingSession,
+    patterns: Sequence[str],
+    request: CheckRequest,
+    on_report: OnReport,
+    *,
+    say: Callable[[str], None],
+) -> Tally:
+    """Check domains of the tenant: DNS, and what the tenant itself says beside it."""
+    from exo_auth.run.observe import observe_tenant
+
+    settings = session.settings
+    say("reading accepted domains and DKIM configurations")
+    facts = observe_tenant(session)
+    domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
+    chosen = choose(domains, patterns, settings.policy.ignore)
+    if not patterns:  # its DMARC record is the tenant's to publish
+        chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
+    judge = tenant_judge(settings, facts, domains, request, session.clock.now())
+    sources = sources_for(settings, request, knows_tenant=True)
+    say(f"asking DNS about {len(chosen)} domains")
+
+    def done(report: DomainReport) -> None:
+        say(f"{report.domain.unicode} is done")
+        on_report(report)
+
+    return asyncio.run(_run(sources, chosen, judge, done, session.warn))
+
+
+def tenant_judge(
+    settings: Settings,
+    facts: TenantFacts,
+    domains: Sequence[ClassifiedDomain],
+    request: CheckRequest,
+    now: datetime,
+) -> Judge:
+    """Give the judge that knows the tenant's side of each domain."""
+    kinds = {domain.name: domain for domain in domains}
+
+    def judge(seen: DomainFacts) -> DomainReport:
+        domain = kinds[seen.domain]
+        view = TenantView(
+            domain.accepted,
+            facts.dkim_config(seen.domain),
+            settings.cloud.spf_include,
+            now,
+            settings.policy.max_key_age,
+            domain.accepted.is_initial,
+        )
+        return report_on(seen, request, now, view)
+
+    return judge
+
+
+def report_on(
+    facts: DomainFacts, request: CheckRequest, now: datetime, view: TenantView | None = None
+) -> DomainReport:
+    """Judge one domain under the request."""
+    findings = check_domain(facts, now, profile=request.profile, view=view, subjects=request.looked_at)
+    if view is not None and view.is_initial:
+        findings = tuple(one for one in findings if one.code in OWN_AT_INITIAL)
+    gate = judge_gate(facts.domain, request.gate, findings) if request.gate is not None else None
+    return DomainReport(facts.domain, findings, gate)
+
+
+def sources_for(settings: Settings, request: CheckRequest, *, knows_tenant: bool = False) -> Sources:
+    """Give the live sources: DNS, and the policy hosts."""
+    from exo_auth.lookup.domain_facts import Sources
+    from exo_auth.lookup.policy_host import PolicyHosts
+
+    hosts = PolicyHosts(
+        timeout=settings.timeouts.connect.total_seconds(),
+        port=settings.policy_port,
+        authorities=settings.cloud.ca_file,
+    )
+    label = f"exo-auth-probe-{secrets.token_hex(6)}"
+    return Sources(resolver_for(settings), hosts.fetch, label, request.looked_at, knows_tenant)
+
+
+async def _run(
+    sources: Sources,
+    names: Iterable[DomainName],
+    judge: Judge,
+    on_report: OnReport,
+    warn: Callable[[str], None],
+) -> Tally:
+    from exo_auth.lookup.canary import check_resolver
+
+    tally = Tally()
+    trouble = asyncio.create_task(check_resolver(sources.resolver))
+    said = False
+    async for facts in facts_in_order(sources, names):
+        report = judge(facts)
+        if not said and (trouble.done() or any(f.severity is Severity.UNKNOWN for f in report.findings)):
+            said = True
+            _warn_of(await trouble, warn)
+        tally.add(report)
+        on_report(report)
+    if not said:
+        _warn_of(await trouble, warn)
+    return tally
+
+
+def _warn_of(trouble: str | None, warn: Callable[[str], None]) -> None:
+    if trouble:
+        warn(f"{trouble}; ask another one with --nameserver")
+
+
+async def facts_in_order(sources: Sources, names: Iterable[DomainName]) -> AsyncIterator[DomainFacts]:
+    """Give the facts in the order of the names; at most IN_FLIGHT domains are asked about or wait for their turn."""
+    from exo_auth.lookup.domain_facts import gather_domain_facts
+
+    seen: set[str] = set()
+    window: deque[asyncio.Task[DomainFacts]] = deque()
+    try:
+        for name in names:
+            if name.ascii in seen:
+                continue
+            seen.add(name.ascii)
+            window.append(asyncio.create_task(gather_domain_facts(sources, name)))
+            if len(window) >= IN_FLIGHT:
+                yield await window.popleft()
+        while window:
+            yield await window.popleft()
+    finally:
+        for task in window:
+            task.cancel()
