@@ -49,7 +49,7 @@ def explain(
 ) -> None:
     """Explain a finding, an error or an exit code: why it matters, where it is written, what to do.
 
-    A record in quotes (SPF, DMARC, DKIM key) is taken apart in plain words. Without an argument it lists all codes.
+    A record in quotes (SPF, DMARC, DKIM key, MTA-STS, TLS-RPT) is taken apart in plain words. Without an argument it lists all codes.
 
     Example:  exo-auth explain DKIM-CNAME-MISSING
     """

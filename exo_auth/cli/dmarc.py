@@ -43,6 +43,25 @@ def discover(
 
 @app.command()
 @command
+def show(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+) -> None:
+    """Show the record, what receivers of both models make of it, and where reports go.
+
+    Exit code 3 when something is wrong, 6 when something could not be looked up.
+
+    Example:  exo-auth dmarc show contoso.com
+    """
+    from exo_auth.cli.looking import show_subject
+    from exo_auth.facts.domain import Subject
+    from exo_auth.render.look_text import dmarc_show_text
+
+    show_subject(common, domain, frozenset({Subject.DMARC}), dmarc_show_text)
+
+
+@app.command()
+@command
 def lint(
     common: Common,
     record: Annotated[str, typer.Argument(metavar="RECORD", help="The text of a record, in quotes.")],

@@ -47,6 +47,35 @@ def evaluate(
 
 @app.command()
 @command
+def show(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+) -> None:
+    """Show the tree of includes: what each branch costs, in the worst case, for IPv4 and IPv6 senders.
+
+    Exit code 3 when something is wrong, 6 when something could not be looked up.
+
+    Example:  exo-auth spf show contoso.com
+    """
+    from datetime import UTC, datetime
+
+    from exo_auth.checks.spf import txt_size
+    from exo_auth.cli.check import FailOn, findings_exit_code
+    from exo_auth.facts.domain import Subject
+    from exo_auth.render.spf_tree_text import spf_tree_text
+    from exo_auth.run.look import look
+
+    settings = common.settings()
+    seen = look(settings, domain, frozenset({Subject.SPF}), datetime.now(UTC))
+    facts = seen.facts
+    if facts.spf is not None:
+        size = txt_size(facts.domain, facts.txt) if facts.txt is not None else 0
+        put(spf_tree_text(facts.spf, size, seen.findings, settings.output))
+    raise typer.Exit(findings_exit_code([one.severity.value for one in seen.findings], FailOn.FAIL))
+
+
+@app.command()
+@command
 def lint(
     common: Common,
     record: Annotated[str, typer.Argument(metavar="RECORD", help="The text of a record, in quotes.")],

@@ -27,14 +27,14 @@ def discovery_text(
             {
                 "schema": "exo-auth/dmarc-discover/1",
                 "domain": name,
-                **_verdict(new),
+                **verdict_document(new),
                 "queries": queries,
-                "rfc7489": {**_verdict(old), "queries": list(old_queries)},
+                "rfc7489": {**verdict_document(old), "queries": list(old_queries)},
             }
         )
     lines = [f"_dmarc.{step.name}  {_seen(step)}" for step in steps]
-    lines.append(f"RFC 9989: {_sentence(new)}")
-    lines.append(f"RFC 7489: {_sentence(old)}")
+    lines.append(f"RFC 9989: {verdict_sentence(new)}")
+    lines.append(f"RFC 7489: {verdict_sentence(old)}")
     if (new.policy, new.organizational_domain) != (old.policy, old.organizational_domain):
         lines.append("note: the two models differ; receivers of both kinds are in use")
     return "\n".join(lines)
@@ -70,7 +70,8 @@ def dmarc_lint_text(text: str, parsed: DmarcRecord | RecordSyntaxError, output: 
     )
 
 
-def _verdict(verdict: DmarcVerdict) -> dict[str, Any]:
+def verdict_document(verdict: DmarcVerdict) -> dict[str, Any]:
+    """Describe a verdict."""
     return {
         "policy": verdict.policy.value if verdict.policy else None,
         "tag": verdict.tag or None,
@@ -86,7 +87,8 @@ def _seen(step: WalkStep) -> str:
     return "—" if not step.count else f"{step.count} records: all are discarded"
 
 
-def _sentence(verdict: DmarcVerdict) -> str:
+def verdict_sentence(verdict: DmarcVerdict) -> str:
+    """Say in one line which policy applies and why."""
     head = f"organizational domain {verdict.organizational_domain.unicode}"
     if verdict.policy is None:
         return f"{head}; DMARC does not apply" + (f" ({verdict.reason})" if verdict.reason else "")

@@ -21,7 +21,7 @@ from exo_auth.checks.finding import Evidence, Finding, Severity
 from exo_auth.checks.gates import GateVerdict
 from exo_auth.checks.readiness import ReadinessState
 from exo_auth.errors import InputError
-from exo_auth.plan.plan_file import finding_document
+from exo_auth.render.document import evidence_document
 from exo_auth.render.findings_html import HtmlFindings
 from exo_auth.render.plan_text import finding_lines
 from exo_auth.render.safe_text import for_spreadsheet, visible
@@ -128,7 +128,7 @@ class JsonFindings(FindingsWriter):
         """Write findings."""
         parts = []
         for one in report.findings:
-            parts.append(f"{self._comma}\n    {json.dumps(_document(one), ensure_ascii=False)}")
+            parts.append(f"{self._comma}\n    {json.dumps(evidence_document(one), ensure_ascii=False)}")
             self._comma = ","
         return "".join(parts)
 
@@ -163,7 +163,7 @@ class NdjsonFindings(FindingsWriter):
             "domain": report.domain.ascii,
             "checked_at": iso(self._at),
             "worst": report.worst.value if report.worst else None,
-            "findings": [_document(one) for one in report.findings],
+            "findings": [evidence_document(one) for one in report.findings],
         }
         if report.gate is not None:
             line["gate"] = _gate_document(report.gate)
@@ -297,23 +297,6 @@ def whole_text(reports: Iterable[DomainReport], writer: FindingsWriter | HtmlFin
         tally.add(report)
         parts.append(writer.domain(report))
     return "".join([*parts, writer.end(tally)])
-
-
-def _document(one: Finding) -> dict[str, Any]:
-    return {
-        **finding_document(one),
-        "evidence": [
-            {
-                "name": e.name,
-                "type": e.type,
-                "outcome": e.outcome,
-                "values": list(e.values),
-                "server": e.server,
-                "ttl_seconds": e.ttl_seconds,
-            }
-            for e in one.evidence
-        ],
-    }
 
 
 def _gate_document(verdict: GateVerdict) -> dict[str, Any]:

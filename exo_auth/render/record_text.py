@@ -1,9 +1,11 @@
-"""Any record taken apart in plain words: SPF, DMARC, DKIM key (render, pure)."""
+"""Any record taken apart in plain words: SPF, DMARC, DKIM key, MTA-STS, TLS-RPT (render, pure)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from exo_auth.errors import InputError, RecordSyntaxError
-from exo_auth.records import dkim, dmarc, spf
+from exo_auth.records import dkim, dmarc, mta_sts, mta_sts_policy, spf, tls_rpt
 from exo_auth.records.dkim import DkimKeyRecord
 from exo_auth.render.dmarc_text import dmarc_lint_text
 from exo_auth.render.document import to_text
@@ -26,7 +28,9 @@ _TAGS = {
 
 def is_record(text: str) -> bool:
     """Is this text a record of one of the kinds that can be taken apart?"""
-    return spf.looks_like(text) or dmarc.looks_like(text) or dkim.looks_like(text)
+    return any(
+        grammar.looks_like(text) for grammar in (spf, dmarc, dkim, mta_sts, tls_rpt, mta_sts_policy)
+    ) or text.startswith(("v=STSv1", "v=TLSRPTv1"))
 
 
 def record_text(text: str, output: str) -> str:
@@ -35,10 +39,14 @@ def record_text(text: str, output: str) -> str:
         return spf_lint_text(text, _parsed_spf(text), output)
     if dmarc.looks_like(text):
         return _dmarc(text, output)
+    for prefix, kind, read in _FIELDS:
+        if text.startswith(prefix):
+            return _fields(text, kind, read, output)
     if dkim.looks_like(text):
         return _dkim(text, output)
     raise InputError(
-        f"“{text[:60]}” is no record of a known kind", hint="SPF, DMARC and DKIM key records are taken apart"
+        f"“{text[:60]}” is no record of a known kind",
+        hint="SPF, DMARC, DKIM key, MTA-STS and TLS-RPT records are taken apart",
     )
 
 
@@ -72,6 +80,78 @@ def _dkim(text: str, output: str) -> str:
         facts = {"valid": "yes", "position": "", "message": "", **_facts(parsed)}
         told = "\n".join(f"{name.ljust(12)}{value}" for name, value in _facts(parsed).items())
     return to_text({"schema": "exo-auth/dkim-key/1", "record": text, **facts}) if output == "json" else told
+
+
+def _fields(text: str, kind: str, read: Callable[[str], dict[str, str]], output: str) -> str:
+    try:
+        fields, fault = read(text), None
+    except RecordSyntaxError as error:
+        fields, fault = {}, error
+    if output == "json":
+        return to_text(
+            {
+                "schema": "exo-auth/record/1",
+                "kind": kind,
+                "record": text,
+                "valid": fault is None,
+                "position": fault.position if fault else None,
+                "message": fault.message if fault else "",
+                "fields": [{"field": field, "meaning": meaning} for field, meaning in fields.items()],
+            }
+        )
+    if fault is not None:
+        return marked(text, fault)
+    width = max(map(len, fields), default=0)
+    return "\n".join(
+        f"{visible(field).ljust(width)}  {visible(meaning)}" for field, meaning in fields.items()
+    )
+
+
+def marked(text: str, fault: RecordSyntaxError) -> str:
+    """Write the line of the text that holds the fault, and a mark below its place."""
+    start = text.rfind("\n", 0, fault.position) + 1
+    line = text[start:].split("\n", 1)[0].rstrip("\r")
+    return f"{visible(line)}\n{' ' * (fault.position - start)}^ {visible(fault.message)}"
+
+
+def _mta_sts_fields(text: str) -> dict[str, str]:
+    record = mta_sts.parse(text)
+    told = {"v=STSv1": "there is a policy at https://mta-sts.<domain>/.well-known/mta-sts.txt"}
+    told[f"id={record.id}"] = "senders fetch the policy again when this changes"
+    return told | {f"{name}={value}": "an extension, ignored" for name, value in record.extensions}
+
+
+def _tls_rpt_fields(text: str) -> dict[str, str]:
+    record = tls_rpt.parse(text)
+    told = {"v=TLSRPTv1": "senders may report how TLS went"}
+    for uri in record.rua:
+        told[uri] = (
+            "no address that reports can go to" if uri in record.unusable else "reports go here, once a day"
+        )
+    return told | {f"{name}={value}": "an extension, ignored" for name, value in record.extensions}
+
+
+_MODES = {
+    "enforce": "do not deliver where TLS, certificate or host do not fit",
+    "testing": "deliver all the same, and report",
+    "none": "as if there were no policy",
+}
+
+
+def _policy_fields(text: str) -> dict[str, str]:
+    policy = mta_sts_policy.parse(text)
+    told = {f"mode: {policy.mode}": _MODES[policy.mode]}
+    for host in policy.mx:
+        told[f"mx: {host}"] = "any host one label below" if host.startswith("*.") else "this host"
+    told[f"max_age: {policy.max_age}"] = f"senders keep it for {policy.max_age / 86400:.1f} days"
+    return told | {f"{name}: {value}": "unknown, ignored" for name, value in policy.extensions}
+
+
+_FIELDS: tuple[tuple[str, str, Callable[[str], dict[str, str]]], ...] = (
+    ("v=STSv1", "mta-sts", _mta_sts_fields),
+    ("v=TLSRPTv1", "tls-rpt", _tls_rpt_fields),
+    ("version", "mta-sts-policy", _policy_fields),
+)
 
 
 def _facts(record: DkimKeyRecord) -> dict[str, str]:

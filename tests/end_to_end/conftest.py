@@ -13,8 +13,8 @@ DOMAINS = (
     DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True),
     DomainSpec("due-a.example", age=200 * DAY),
     DomainSpec("due-b.example", age=200 * DAY, new_target_form=False),
-    DomainSpec("fresh.example", age=10 * DAY),
-    DomainSpec("new.example", listed=False, cnames="none"),
+    DomainSpec("fresh.example", age=10 * DAY, dmarc="reject", policy="enforce"),
+    DomainSpec("new.example", listed=False, cnames="none", spf="", dmarc=""),
     DomainSpec("off.example", age=10 * DAY, enabled=False),
     DomainSpec("short.example", age=10 * DAY, key_sizes=(1024, 1024)),
 )
