@@ -45,13 +45,19 @@ class Question(NamedTuple):
 class UdpClient:
     """Asks any number of servers; belongs to one event loop at a time.
 
-    `questions` counts what was asked and `retransmissions` what was sent again. Sockets are closed when they
-    rest, when the event loop ends, or by `close`; asking again opens new ones.
+    `questions` counts what was asked and `retransmissions` what was sent again; `on_repeat` hears of the latter.
+    Sockets are closed when they rest, when the event loop ends, or by `close`; asking again opens new ones.
     """
 
-    def __init__(self, on_repeat: Callable[[Server], object] = lambda _server: None) -> None:
+    def __init__(
+        self,
+        *,
+        on_repeat: Callable[[Server], object] = lambda _server: None,
+        questions_per_socket: int = QUESTIONS_PER_SOCKET,
+    ) -> None:
         self.questions = 0
         self.retransmissions = 0
+        self.questions_per_socket = questions_per_socket
         self.on_repeat = on_repeat
         self.drawn = _random_draws().__next__
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -192,7 +198,7 @@ class _Channel(asyncio.DatagramProtocol):
         self._client, self._peer, self._loop = client, peer, loop
         self._transport: asyncio.DatagramTransport | None = None
         self._send: Callable[[bytes], object] = self.socket.send
-        self._questions_left = QUESTIONS_PER_SOCKET
+        self._questions_left = client.questions_per_socket
         self._worn_at = loop.time() + SOCKET_AGE
         self._retired = False
         self._ignored, self._last_ignored = 0, ""
