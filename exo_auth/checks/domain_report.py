@@ -11,12 +11,24 @@ from exo_auth.domain_name import DomainName
 
 
 @dataclass(frozen=True)
+class Gone:
+    """A finding of the baseline that is there no more."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class DomainReport:
-    """One domain with its findings, and the verdict of the gate that was asked for."""
+    """One domain with its findings, and the verdict of the gate that was asked for.
+
+    Beside a baseline, `findings` are the new ones and `gone` those that are there no more.
+    """
 
     domain: DomainName
     findings: tuple[Finding, ...]
     gate: GateVerdict | None = None
+    gone: tuple[Gone, ...] = ()
 
     @property
     def worst(self) -> Severity | None:
@@ -33,6 +45,7 @@ class Tally:
     by_code: Counter[str] = field(default_factory=Counter)
     clean: int = 0  # domains without fail, warn or unknown
     gates: list[GateVerdict] = field(default_factory=list)
+    gone: list[tuple[str, Gone]] = field(default_factory=list)
 
     def add(self, report: DomainReport) -> None:
         """Count one domain."""
@@ -40,5 +53,6 @@ class Tally:
         self.by_severity.update(one.severity.value for one in report.findings)
         self.by_code.update(one.code for one in report.findings)
         self.clean += report.worst in (None, Severity.INFO)
+        self.gone.extend((report.domain.ascii, past) for past in report.gone)
         if report.gate is not None:
             self.gates.append(report.gate)

@@ -12,7 +12,6 @@ _EXISTS = (
 )
 _POLICY = ("SCuBA MS.EXO.4.2v1", "Maester CISA.MS.EXO.4.2", "Maester MT.1182")
 _REPORTS = ("SCuBA MS.EXO.4.4v1", "Maester CISA.MS.EXO.4.4")
-_WANTS_REJECT = {Profile.CISA: "fail", Profile.CIS: "fail", Profile.PARKED: "fail"}
 
 ENTRIES = (
     Entry(
@@ -107,7 +106,13 @@ ENTRIES = (
         "RFC 9989 §7.4",
         _POLICY,
         "p=quarantine",
-        {Profile.IETF: "", **_WANTS_REJECT, Profile.MICROSOFT: "warn"},
+        {
+            Profile.IETF: "",
+            Profile.CIS: "",
+            Profile.CISA: "fail",
+            Profile.PARKED: "fail",
+            Profile.MICROSOFT: "warn",
+        },
     ),
     Entry(
         "DMARC-SP-WEAKER",

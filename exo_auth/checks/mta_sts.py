@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from exo_auth.checks.catalogue import finding
@@ -34,6 +36,43 @@ _AUTHORITIES = {  # organization in the issuer -> the names CAA knows it by
     "ZeroSSL": ("sectigo.com", "zerossl.com"),
     "GlobalSign nv-sa": ("globalsign.com",),
 }
+
+
+@dataclass(frozen=True)
+class PolicyState:
+    """Which policy was announced by which id."""
+
+    id: str
+    digest: str  # SHA-256 of the file
+
+
+def policy_state(sts: MtaStsFacts) -> PolicyState | None:
+    """Give the pair of id and file, None where either is not to be had."""
+    texts = [txt.text for txt in sts.txt.values] if isinstance(sts.txt, Found) else []
+    bodies = [fetch.body for fetch in sts.fetches if fetch.fault is None]
+    for text in filter(mta_sts.looks_like, texts):
+        try:
+            found = mta_sts.parse(text).id
+        except RecordSyntaxError:
+            return None
+        return PolicyState(found, hashlib.sha256(bodies[0]).hexdigest()) if bodies else None
+    return None
+
+
+def check_stale_id(facts: DomainFacts, before: PolicyState | None) -> tuple[Finding, ...]:
+    """Tell that the file is another than before while its id is the same (RFC 8461 §3.1)."""
+    now = policy_state(facts.mta_sts) if facts.mta_sts is not None else None
+    if now is None or before is None or now.id != before.id or now.digest == before.digest:
+        return ()
+    return (
+        finding(
+            "STS-ID-STALE",
+            facts.domain,
+            "the policy changed and its id did not",
+            seen=f"id={now.id} announced another file before",
+            wanted="a new id",
+        ),
+    )
 
 
 def check_mta_sts(facts: DomainFacts, now: datetime) -> tuple[Finding, ...]:

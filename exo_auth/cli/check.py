@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -102,16 +102,32 @@ class Looking:
         ),
     ] = None
 
-    def request(self) -> CheckRequest:
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            envvar="EXO_AUTH_BASELINE",
+            help="Tell only what changed since FILE: JSON of a check, or a snapshot.",
+        ),
+    ] = None
+
+    def request(self, settings: Settings) -> CheckRequest:
         """Read the words; raises InputError."""
         from exo_auth.checks.entry import Profile
         from exo_auth.checks.gates import Gate
+        from exo_auth.run.baseline import read_baseline
         from exo_auth.run.check import CheckRequest, subjects_named
 
         if self.gate is not None and self.gate not in {gate.value for gate in Gate}:
             raise InputError(f"there is no gate “{self.gate}”", hint=f"one of {', '.join(Gate)}")
         gate = Gate(self.gate) if self.gate is not None else None
-        return CheckRequest(Profile(self.rules.value), subjects_named(self.only or ()), gate)
+        request = CheckRequest(Profile(self.rules.value), subjects_named(self.only or ()), gate)
+        return (
+            replace(request, baseline=read_baseline(settings, self.baseline, request))
+            if self.baseline
+            else request
+        )
 
 
 @command
@@ -127,6 +143,12 @@ def check(
         str | None,
         typer.Option(
             "--file", metavar="FILE", envvar="EXO_AUTH_FILE", help="Read domains from FILE, one a line."
+        ),
+    ] = None,
+    from_snapshot: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="SNAPSHOT", envvar="EXO_AUTH_FROM", help="Judge a snapshot; ask nobody."
         ),
     ] = None,
     no_sign_in: Annotated[
@@ -146,14 +168,16 @@ def check(
     Example:  exo-auth check contoso.com --rules cisa --report findings.html
     """
     settings = common.settings(writes_reports=True)
-    request = looking.request()
+    request = looking.request(settings)
     patterns = [*(domains.domain or ()), *(names or ())]
     with ExitStack() as stack:
-        lines = _lines(patterns, file, stack)
-        if _is_of_tenant(settings, no_sign_in=no_sign_in):
-            tally = _of_tenant(common, settings, request, looking, [*_typed(patterns), *map(str, lines)])
-        elif _typed(patterns) or file or "-" in patterns:
-            tally = _of_names(common, settings, request, looking, tuple(_parsed(patterns)), lines)
+        lines = lines_of(patterns, file, stack)
+        if from_snapshot:
+            tally = _of_snapshot(common, settings, request, looking, from_snapshot, typed(patterns))
+        elif is_of_tenant(settings, no_sign_in=no_sign_in):
+            tally = _of_tenant(common, settings, request, looking, [*typed(patterns), *map(str, lines)])
+        elif typed(patterns) or file or "-" in patterns:
+            tally = _of_names(common, settings, request, looking, tuple(parsed(patterns)), lines)
         else:
             raise InputError(
                 "no domain is named",
@@ -187,7 +211,8 @@ def findings_exit_code(severities: Iterable[str], fail_on: FailOn) -> int:
     return EXIT_FINDINGS if bad & found else 0
 
 
-def _is_of_tenant(settings: Settings, *, no_sign_in: bool) -> bool:
+def is_of_tenant(settings: Settings, *, no_sign_in: bool) -> bool:
+    """Is there a tenant to look at, and a way to sign in? Raises InputError where -t was given without one."""
     if no_sign_in or not settings.tenant:
         return False
     if settings.auth.undecided is None:
@@ -197,18 +222,20 @@ def _is_of_tenant(settings: Settings, *, no_sign_in: bool) -> bool:
     return False
 
 
-def _typed(patterns: list[str]) -> list[str]:
+def typed(patterns: list[str]) -> list[str]:
+    """Give what was typed, without the sign for standard input."""
     return [pattern for pattern in patterns if pattern != "-"]
 
 
-def _parsed(patterns: list[str]) -> Iterator[DomainName]:
+def parsed(patterns: list[str]) -> Iterator[DomainName]:
+    """Read names as they were typed; raises InputError."""
     from exo_auth.domain_name import DomainName
 
-    for pattern in _typed(patterns):
+    for pattern in typed(patterns):
         yield DomainName.parse_lookup(pattern)
 
 
-def _lines(patterns: list[str], file: str | None, stack: ExitStack) -> Iterator[DomainName]:
+def lines_of(patterns: list[str], file: str | None, stack: ExitStack) -> Iterator[DomainName]:
     """Give the names of the file and of standard input as they are read."""
     from exo_auth.run.check import read_names
 
@@ -269,6 +296,24 @@ def _of_tenant(
     return tally
 
 
+def _of_snapshot(
+    common: Common,
+    settings: Settings,
+    request: CheckRequest,
+    looking: Looking,
+    file: str,
+    patterns: list[str],
+) -> Tally:
+    from exo_auth.run.check import check_snapshot
+    from exo_auth.run.snapshot import read
+
+    taken = read(Path(file))
+    with _Reports(common, settings, request, looking, taken.taken_at) as reports:
+        tally = check_snapshot(settings, taken, patterns, request, reports.add)
+        reports.end(tally)
+    return tally
+
+
 class _Reports:
     """Standard output and the report files, written part by part; nothing is written before the first domain."""
 
@@ -280,7 +325,14 @@ class _Reports:
 
         self._stack = ExitStack()
         self._begun = False
-        own = writer_for(settings.output, now, request.profile, color=common.color, verbose=common.verbose)
+        own = writer_for(
+            settings.output,
+            now,
+            request.profile,
+            color=common.color,
+            verbose=common.verbose,
+            beside_baseline=request.baseline is not None,
+        )
         self._files = [
             (writer_for(format_of(file), now, request.profile), ReportFile(Path(file)))
             for file in looking.report or ()

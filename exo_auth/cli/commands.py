@@ -6,6 +6,7 @@ import typer
 
 from exo_auth.cli import (
     about,
+    audit,
     auth,
     check,
     config,
@@ -18,6 +19,7 @@ from exo_auth.cli import (
     journal,
     plan,
     sandbox,
+    snapshot,
     spf,
     tenant,
     transport_security,
@@ -35,6 +37,8 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(tenant.app, name="tenant", help="The tenants of the configuration.")
     app.add_typer(domain.app, name="domain", help="The domains a tenant accepts mail for.")
     app.command("check")(check.check)
+    app.add_typer(audit.app, name="audit", help="The rules of frameworks, and a score.")
+    app.add_typer(snapshot.app, name="snapshot", help="What DNS and the tenant say, kept to be judged later.")
     app.command("plan")(plan.plan)
     app.command("apply")(plan.apply)
     app.add_typer(journal.app, name="journal", help="What was changed, when, by whom, with which result.")

@@ -54,3 +54,21 @@ def _by_name(text: str, domains: Sequence[ClassifiedDomain]) -> list[DomainName]
         f"{name} is not an accepted domain of this tenant",
         hint=f"did you mean {near[0]}?" if near else "exo-auth domain list shows the accepted domains",
     )
+
+
+def choose_named(names: Sequence[DomainName], patterns: Sequence[str]) -> tuple[DomainName, ...]:
+    """Choose among names, in their order, by name or glob; raises InputError for a pattern that meets nothing."""
+    if not patterns:
+        return tuple(names)
+    chosen: set[DomainName] = set()
+    for pattern in patterns:
+        wanted = pattern.strip().lower().removesuffix(".")
+        found = [n for n in names if fnmatchcase(n.ascii, wanted) or fnmatchcase(n.unicode, wanted)]
+        if not found:
+            near = difflib.get_close_matches(wanted, [n.ascii for n in names], n=1)
+            raise InputError(
+                f"“{pattern}” is not among the {len(names)} domains there",
+                hint=f"did you mean {near[0]}?" if near else None,
+            )
+        chosen.update(found)
+    return tuple(name for name in names if name in chosen)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -57,15 +57,16 @@ class FindingsWriter:
 class TextFindings(FindingsWriter):
     """For terminals: domains in order, the worst of each first; what is only worth knowing takes one line."""
 
-    def __init__(self, *, color: bool = False, verbose: bool = False) -> None:
+    def __init__(self, *, color: bool = False, verbose: bool = False, beside_baseline: bool = False) -> None:
         self._color = color
         self._verbose = verbose
+        self._nothing, self._in_order = ("no change", "unchanged") if beside_baseline else ("ok", "in order")
 
     def domain(self, report: DomainReport) -> str:
         """Write the findings of one domain, or ok."""
         gate = f"{self._gate(report.gate)}\n" if report.gate else ""
-        if not report.findings:
-            return f"{report.domain.unicode}  {painted('ok', 'green', color=self._color)}\n{gate}"
+        if not report.findings and not report.gone:
+            return f"{report.domain.unicode}  {painted(self._nothing, 'green', color=self._color)}\n{gate}"
         lines = [report.domain.unicode]
         for one in sorted(report.findings, key=lambda one: -_ORDER[one.severity]):
             severity = painted(one.severity.value, STYLES[one.severity], color=self._color)
@@ -73,6 +74,10 @@ class TextFindings(FindingsWriter):
             lines.append(f"  {severity}  {visible(one.message)}" + (f"  {one.code}" if is_brief else ""))
             lines += [] if is_brief else self._finding(one)
             lines += self._evidence(one.evidence) if self._verbose else []
+        lines += [
+            f"  {painted('gone', 'green', color=self._color)}  {visible(past.message)}  {past.code}"
+            for past in report.gone
+        ]
         return "\n".join(lines) + "\n" + gate
 
     def end(self, tally: Tally) -> str:
@@ -83,7 +88,7 @@ class TextFindings(FindingsWriter):
             for severity in sorted(Severity, key=lambda s: -_ORDER[s])
             if tally.by_severity[severity.value]
         )
-        what = f"{total} domain{'s' if total != 1 else ''}, {tally.clean} in order"
+        what = f"{total} domain{'s' if total != 1 else ''}, {tally.clean} {self._in_order}"
         return f"{what}; {counts}\n" if counts else f"{what}\n"
 
     def _finding(self, one: Finding) -> list[str]:
@@ -136,6 +141,9 @@ class JsonFindings(FindingsWriter):
         """Write the domains, the gates, the counts."""
         rest: dict[str, Any] = {
             "domains": tally.domains,
+            "gone": [
+                {"domain": domain, "code": past.code, "message": past.message} for domain, past in tally.gone
+            ],
             "gates": [_gate_document(verdict) for verdict in tally.gates],
             "summary": {
                 "domains": len(tally.domains),
@@ -165,6 +173,8 @@ class NdjsonFindings(FindingsWriter):
             "worst": report.worst.value if report.worst else None,
             "findings": [evidence_document(one) for one in report.findings],
         }
+        if report.gone:
+            line["gone"] = [{"code": past.code, "message": past.message} for past in report.gone]
         if report.gate is not None:
             line["gate"] = _gate_document(report.gate)
         return json.dumps(line, ensure_ascii=False) + "\n"
@@ -179,9 +189,7 @@ class CsvFindings(FindingsWriter):
 
     def domain(self, report: DomainReport) -> str:
         """Write rows."""
-        return "".join(
-            _csv_row([for_spreadsheet(visible(cell)) for cell in _cells(one)]) for one in report.findings
-        )
+        return "".join(_csv_row([for_spreadsheet(visible(cell)) for cell in row]) for row in _rows(report))
 
 
 class MarkdownFindings(FindingsWriter):
@@ -193,7 +201,7 @@ class MarkdownFindings(FindingsWriter):
 
     def domain(self, report: DomainReport) -> str:
         """Write rows."""
-        return "".join(_markdown_row(_cells(one)) for one in report.findings)
+        return "".join(map(_markdown_row, _rows(report)))
 
 
 class SarifFindings(FindingsWriter):
@@ -265,11 +273,17 @@ SUFFIXES = {
 
 
 def writer_for(
-    output: str, at: datetime, profile: Profile = Profile.IETF, *, color: bool = False, verbose: bool = False
+    output: str,
+    at: datetime,
+    profile: Profile = Profile.IETF,
+    *,
+    color: bool = False,
+    verbose: bool = False,
+    beside_baseline: bool = False,
 ) -> FindingsWriter | HtmlFindings:
     """Give the writer of a format; raises KeyError for one that is not known."""
     makers: dict[str, Callable[[], FindingsWriter | HtmlFindings]] = {
-        "table": lambda: TextFindings(color=color, verbose=verbose),
+        "table": lambda: TextFindings(color=color, verbose=verbose, beside_baseline=beside_baseline),
         "json": lambda: JsonFindings(at, profile),
         "ndjson": lambda: NdjsonFindings(at),
         "csv": CsvFindings,
@@ -311,6 +325,12 @@ def _gate_document(verdict: GateVerdict) -> dict[str, Any]:
 
 def _cells(one: Finding) -> tuple[str, ...]:
     return (one.subject.ascii, one.severity.value, one.code, one.message, one.seen, one.wanted, one.remedy)
+
+
+def _rows(report: DomainReport) -> Iterator[tuple[str, ...]]:
+    yield from map(_cells, report.findings)
+    for past in report.gone:
+        yield (report.domain.ascii, "gone", past.code, past.message, "", "", "")
 
 
 def _csv_row(cells: Iterable[str]) -> str:

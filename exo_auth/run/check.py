@@ -8,14 +8,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from exo_auth.checks.catalogue import CATALOGUE
+from exo_auth.checks.changes import Baseline
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.domains import ClassifiedDomain, classify
 from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import Severity
 from exo_auth.checks.gates import SUBJECTS, Gate, judge_gate
+from exo_auth.checks.mta_sts import check_stale_id
 from exo_auth.checks.tenant import TenantView
 from exo_auth.checks.whole import check_domain
 from exo_auth.domain_name import DomainName
@@ -25,6 +28,7 @@ from exo_auth.facts.tenant import TenantFacts
 from exo_auth.plan.selection import choose
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
+from exo_auth.run.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from exo_auth.lookup.domain_facts import Sources
@@ -49,6 +53,7 @@ class CheckRequest:
     profile: Profile = Profile.IETF
     subjects: frozenset[Subject] = ALL_SUBJECTS
     gate: Gate | None = None
+    baseline: Baseline | None = None  # then only what changed is told
 
     @property
     def looked_at(self) -> frozenset[Subject]:
@@ -96,12 +101,8 @@ def check_names(
     warn: Callable[[str], None],
 ) -> Tally:
     """Check domains by DNS alone; `on_report` hears of each in the order of `names`."""
-    sources = sources_for(settings, request)
-
-    def judge(facts: DomainFacts) -> DomainReport:
-        return report_on(facts, request, now)
-
-    return asyncio.run(_run(sources, names, judge, on_report, warn))
+    plain = partial(report_on, request=request, now=now)
+    return asyncio.run(_run(_Run(settings, request, plain), names, on_report, warn))
 
 
 def check_tenant(
@@ -123,14 +124,45 @@ def check_tenant(
     if not patterns:  # its DMARC record is the tenant's to publish
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     judge = tenant_judge(settings, facts, domains, request, session.clock.now())
-    sources = sources_for(settings, request, knows_tenant=True)
     say(f"asking DNS about {len(chosen)} domains")
 
     def done(report: DomainReport) -> None:
         say(f"{report.domain.unicode} is done")
         on_report(report)
 
-    return asyncio.run(_run(sources, chosen, judge, done, session.warn))
+    return asyncio.run(_run(_Run(settings, request, judge, knows_tenant=True), chosen, done, session.warn))
+
+
+def check_snapshot(
+    settings: Settings,
+    snapshot: Snapshot,
+    patterns: Sequence[str],
+    request: CheckRequest,
+    on_report: OnReport,
+) -> Tally:
+    """Judge what a snapshot holds by today's rules; nothing is asked, and `now` is when it was taken."""
+    from exo_auth.plan.selection import choose_named
+
+    chosen = choose_named(snapshot.domains, patterns)
+    judge: Judge = partial(report_on, request=request, now=snapshot.taken_at)
+    if snapshot.tenant is not None:
+        domains = classify(snapshot.tenant.accepted_domains, settings.cloud.initial_suffixes)
+        judge = tenant_judge(settings, snapshot.tenant, domains, request, snapshot.taken_at)
+    tally = Tally()
+    for report in asyncio.run(_replayed(snapshot, chosen, request, judge)):
+        tally.add(report)
+        on_report(report)
+    return tally
+
+
+async def _replayed(
+    snapshot: Snapshot, chosen: Sequence[DomainName], request: CheckRequest, judge: Judge
+) -> list[DomainReport]:
+    sources = snapshot.sources(subjects=request.looked_at)
+    reports = [judge(facts) async for facts in facts_in_order(sources, chosen)]
+    if request.baseline is not None:
+        return [request.baseline.changes(report) for report in reports]
+    return reports
 
 
 def tenant_judge(
@@ -163,14 +195,18 @@ def report_on(
 ) -> DomainReport:
     """Judge one domain under the request."""
     findings = check_domain(facts, now, profile=request.profile, view=view, subjects=request.looked_at)
+    if request.baseline is not None:
+        findings += check_stale_id(facts, request.baseline.policies.get(facts.domain.ascii))
     if view is not None and view.is_initial:
         findings = tuple(one for one in findings if one.code in OWN_AT_INITIAL)
     gate = judge_gate(facts.domain, request.gate, findings) if request.gate is not None else None
     return DomainReport(facts.domain, findings, gate)
 
 
-def sources_for(settings: Settings, request: CheckRequest, *, knows_tenant: bool = False) -> Sources:
-    """Give the live sources: DNS, and the policy hosts."""
+def sources_for(
+    settings: Settings, request: CheckRequest, *, knows_tenant: bool = False, second: bool = False
+) -> Sources:
+    """Give the live sources: DNS, and the policy hosts; the second ones ask another server first."""
     from exo_auth.lookup.domain_facts import Sources
     from exo_auth.lookup.policy_host import PolicyHosts
 
@@ -180,23 +216,46 @@ def sources_for(settings: Settings, request: CheckRequest, *, knows_tenant: bool
         authorities=settings.cloud.ca_file,
     )
     label = f"exo-auth-probe-{secrets.token_hex(6)}"
-    return Sources(resolver_for(settings), hosts.fetch, label, request.looked_at, knows_tenant)
+    resolver = resolver_for(settings, second=second)
+    return Sources(resolver, hosts.fetch, label, request.looked_at, knows_tenant)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same over all domains of one run."""
+
+    settings: Settings
+    request: CheckRequest
+    judge: Judge
+    knows_tenant: bool = False
+
+    def sources(self, *, second: bool = False) -> Sources:
+        return sources_for(self.settings, self.request, knows_tenant=self.knows_tenant, second=second)
+
+    async def changes(self, report: DomainReport) -> DomainReport:
+        """Reduce a report to what changed since the baseline, after a second look at another server."""
+        from exo_auth.lookup.domain_facts import gather_domain_facts
+
+        baseline = self.request.baseline
+        if baseline is None:
+            return report
+        if not baseline.differs(report):
+            return baseline.changes(report)
+        again = await gather_domain_facts(self.sources(second=True), report.domain)
+        return baseline.changes(report, self.judge(again))
 
 
 async def _run(
-    sources: Sources,
-    names: Iterable[DomainName],
-    judge: Judge,
-    on_report: OnReport,
-    warn: Callable[[str], None],
+    run: _Run, names: Iterable[DomainName], on_report: OnReport, warn: Callable[[str], None]
 ) -> Tally:
     from exo_auth.lookup.canary import check_resolver
 
     tally = Tally()
+    sources = run.sources()
     trouble = asyncio.create_task(check_resolver(sources.resolver))
     said = False
     async for facts in facts_in_order(sources, names):
-        report = judge(facts)
+        report = await run.changes(run.judge(facts))
         if not said and (trouble.done() or any(f.severity is Severity.UNKNOWN for f in report.findings)):
             said = True
             _warn_of(await trouble, warn)

@@ -317,6 +317,7 @@ TENANT_IDENTITY: tuple[Setting, ...] = (
 OPTION_VARIABLES = frozenset(
     {
         "EXO_AUTH_ALL",
+        "EXO_AUTH_BASELINE",
         "EXO_AUTH_BIND",
         "EXO_AUTH_COMMON_NAME",
         "EXO_AUTH_CORPORA",
@@ -328,6 +329,8 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_FAIL_ON",
         "EXO_AUTH_FORCE",
         "EXO_AUTH_FILE",
+        "EXO_AUTH_FRAMEWORK",
+        "EXO_AUTH_FROM",
         "EXO_AUTH_GATE",
         "EXO_AUTH_ICS",
         "EXO_AUTH_INITIAL_DOMAIN",

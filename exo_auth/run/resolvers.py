@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from exo_auth.lookup.resolver import StubResolver
 
 
-def resolver_for(settings: Settings) -> StubResolver:
-    """Give a new resolver, without memory of earlier answers."""
+def resolver_for(settings: Settings, *, second: bool = False) -> StubResolver:
+    """Give a new resolver, without memory of earlier answers; the second one asks the last server first."""
     from exo_auth.lookup.resolver import StubResolver, parse_nameserver
+    from exo_auth.lookup.system_servers import system_name_servers
 
     servers = tuple(parse_nameserver(text) for text in settings.nameservers)
+    if second:
+        servers = servers[::-1] or system_name_servers().servers[::-1]
     return StubResolver(servers or None, timeout=settings.timeouts.dns.total_seconds())

@@ -1,0 +1,97 @@
+"""Resolvers that write down what they are told, and resolvers that tell what was written down (lookup)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from exo_auth.domain_name import DomainName
+from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Txt
+from exo_auth.facts.domain import FetchFault, PolicyFetch
+from exo_auth.lookup.domain_facts import Fetch
+from exo_auth.lookup.resolver import Resolver
+from exo_auth.lookup.wire import Data, Mx
+
+Asked = tuple[str, str]  # name and type, or name and address
+
+
+class _OfOneKind:
+    """All kinds of questions in terms of `resolve`."""
+
+    async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        raise NotImplementedError
+
+    async def txt(self, name: DomainName) -> Answer[Txt]:
+        """Ask for TXT, following CNAMEs."""
+        return _each(await self.resolve(name, "TXT"), tuple, Txt)
+
+    async def mx(self, name: DomainName) -> Answer[Mx]:
+        """Ask for MX, following CNAMEs."""
+        return _each(await self.resolve(name, "MX"), Mx, lambda mx: mx)
+
+    async def cname(self, name: DomainName) -> Answer[DomainName]:
+        """Ask for the CNAME of the name itself, following nothing."""
+        return _each(await self.resolve(name, "CNAME"), str, DomainName)
+
+
+class RecordingResolver(_OfOneKind):
+    """Passes questions on to `inner` and keeps every answer in `answers`."""
+
+    def __init__(self, inner: Resolver) -> None:
+        self._inner = inner
+        self.answers: dict[Asked, Answer[Data]] = {}
+
+    async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        """Ask, and keep the answer."""
+        answer = await self._inner.resolve(name, rdtype)
+        self.answers[name.ascii, rdtype] = answer
+        return answer
+
+
+class ReplayingResolver(_OfOneKind):
+    """Answers from `answers` alone; what is not there is a failed look-up, never an absent record."""
+
+    def __init__(self, answers: dict[Asked, Answer[Data]]) -> None:
+        self._answers = answers
+
+    async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        """Give the answer that was written down."""
+        return self._answers.get((name.ascii, rdtype), _not_asked(f"{rdtype} of {name}"))
+
+
+class RecordingFetch:
+    """Fetches policies with `inner` and keeps them in `fetches`."""
+
+    def __init__(self, inner: Fetch) -> None:
+        self._inner = inner
+        self.fetches: dict[Asked, PolicyFetch] = {}
+
+    def __call__(self, domain: DomainName, address: str) -> PolicyFetch:
+        """Fetch, and keep what came."""
+        fetched = self._inner(domain, address)
+        self.fetches[domain.ascii, address] = fetched
+        return fetched
+
+
+class ReplayingFetch:
+    """Gives policies from `fetches` alone."""
+
+    def __init__(self, fetches: dict[Asked, PolicyFetch]) -> None:
+        self._fetches = fetches
+
+    def __call__(self, domain: DomainName, address: str) -> PolicyFetch:
+        """Give what was fetched then."""
+        absent = PolicyFetch(address, FetchFault.CONNECT, "not in the snapshot")
+        return self._fetches.get((domain.ascii, address), absent)
+
+
+def _not_asked(what: str) -> LookupFailed:
+    return LookupFailed(
+        FailureReason.NETWORK, f"{what} was not asked when the snapshot was taken", temporary=False
+    )
+
+
+def _each(answer: Answer[Data], kind: type, turn: Any) -> Answer[Any]:
+    if not isinstance(answer, Found):
+        return answer
+    values = tuple(turn(value) for value in answer.values if isinstance(value, kind))
+    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
