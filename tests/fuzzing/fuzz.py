@@ -29,16 +29,18 @@ SEEDS = {  # well-formed inputs to damage; a target without any gets those of al
         "v=spf1 exists:%{L1r-+,/_=}.x redirect=_spf.%{d} exp=e.%{o}",
     ],
 }
+OPT = b"\0\0\x29\4\xd0" + bytes(6)
 MESSAGES = [
     bytes.fromhex("000781800001000200000001") + b"\x03www\x01a\x07example\0\0\x10\0\1" + records
     for records in (
         b"\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1k\xc0\x10\xc0\x2b\0\x10\0\1\0\0\0\x3c\0\6\5v=DKI\0\0\x29\4\xd0"
         + bytes(6),
         b"\xc0\x0c\0\x0f\0\1\0\0\0\x3c\0\6\0\x0a\1m\xc0\x10\xc0\x10\0\6\0\1\0\0\0\x3c\0\x18\xc0\x10\xc0\x0c"
-        + bytes(20),
+        + bytes(20)
+        + OPT,
         b"\xc0\x0c\0\x34\0\1\0\0\0\x3c\0\5\3\1\1ab\xc0\x0c\1\1\0\1\0\0\0\x3c\0\x0a\0\5issueca;\0\0\x29\4\xd0\0\0\0\0"
         + b"\0\7\0\x0f\0\3\0\6x",
-        b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4\xc0\x0c\0\x1c\0\1\0\0\0\x3c\0\x10" + bytes(16),
+        b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\1\2\3\4\xc0\x0c\0\x1c\0\1\0\0\0\x3c\0\x10" + bytes(16) + OPT,
     )
 ]
 

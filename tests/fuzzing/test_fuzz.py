@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fuzz import Target, fuzz, main, targets
+from fuzz import MESSAGES, Target, fuzz, main, targets
+
+from exo_auth.lookup.wire import parse_message
 
 
 @pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
@@ -31,3 +33,8 @@ def test_what_comes_out_is_told() -> None:
 def test_the_counts_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["0.4"]) == 0
     assert capsys.readouterr().out.count("strings, the slowest took") == len(targets())
+
+
+def test_the_messages_to_damage_are_whole() -> None:
+    assert [len(parse_message(octets).answers) for octets in MESSAGES[::2] + MESSAGES[3:]] == [2, 2, 2]
+    assert len(parse_message(MESSAGES[1]).answers) == 2
