@@ -77,6 +77,11 @@ class HtmlFindings:
         gate = ""
         if report.gate is not None:
             gate = f"<p>Gate <code>{escape(report.gate.gate)}</code>: <b>{escape(report.gate.state)}</b></p>"
+        parts += [
+            f'<article class="ok"><h3><span class="badge">gone</span>{escape(visible(past.message))}</h3>'
+            f'<p class="muted"><code>{escape(past.code)}</code></p></article>\n'
+            for past in report.gone
+        ]
         body = (
             "".join(parts) or '<article class="ok"><h3><span class="badge">ok</span>in order</h3></article>\n'
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -17,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_domains import BROKEN, SHARED, Policy
+from broken_domains import BROKEN, Policy
+from broken_zone import environment_for, zone_lines
 from policy_host import PolicyHost
-from scenes import NOW, key_text
+from scenes import NOW
 from zone_server import ZoneServer
 
 from exo_auth.checks.entry import Profile
@@ -40,24 +40,6 @@ class Server:
 
 
 KNOT = shutil.which("knotd")
-
-
-def zone_lines() -> list[str]:
-    keys = {
-        "one": key_text(1),
-        "two": key_text(2),
-        "short": key_text(3, bits=1024),
-        "revoked": "v=DKIM1; p=",
-        "cut": key_text(4)[:253],
-        "testing": key_text(5).replace("k=rsa;", "k=rsa; t=y;"),
-    }
-    lines = [f"{label}.keys.test. 3600 IN TXT {_quoted(text)}" for label, text in keys.items()]
-    lines += [f"double.keys.test. 3600 IN TXT {_quoted(key_text(n))}" for n in (6, 7)]
-    return [*SHARED, *lines, *(line for case in BROKEN for line in case.lines())]
-
-
-def _quoted(text: str) -> str:
-    return " ".join(f'"{text[i : i + 200]}"' for i in range(0, len(text), 200))
 
 
 @contextmanager
@@ -125,16 +107,6 @@ def name_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     server.close()
 
 
-def _environment(name_server: tuple[str, int], policy_host: PolicyHost) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": "/nonexistent",
-        "EXO_AUTH_CA_FILE": str(policy_host.ca_file),
-        "EXO_AUTH_POLICY_PORT": str(policy_host.port),
-        "EXO_AUTH_NAMESERVER": f"{name_server[0]}:{name_server[1]}",
-    }
-
-
 def check_all(name_server: tuple[str, int], policy_host: PolicyHost, *options: str) -> str:
     """Run the command for all domains; give what it writes to stdout."""
     done = subprocess.run(
@@ -142,7 +114,7 @@ def check_all(name_server: tuple[str, int], policy_host: PolicyHost, *options: s
         input="\n".join(case.name for case in BROKEN),
         capture_output=True,
         text=True,
-        env=_environment(name_server, policy_host),
+        env=environment_for(name_server, policy_host),
         check=False,
     )
     assert done.returncode in (0, 3), done.stderr
@@ -153,7 +125,7 @@ def check_here(
     name_server: tuple[str, int], policy_host: PolicyHost, rules: Profile = Profile.IETF
 ) -> Verdicts:
     """Check all domains inside this process; give what the ndjson writer makes of each."""
-    settings = load({}, environment=_environment(name_server, policy_host))
+    settings = load({}, environment=environment_for(name_server, policy_host))
     writer = writer_for("ndjson", NOW)
     lines: list[str] = []
     check_names(
