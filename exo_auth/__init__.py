@@ -1,3 +1,24 @@
-"""Makes and keeps e-mail authentication right for the domains of an Exchange Online tenant."""
+"""exo-auth: e-mail authentication for the domains of an Exchange Online tenant.
+
+The names of `exo_auth.api` can be imported from here; nothing of it is loaded before it is asked for.
+"""
+
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from exo_auth.api import check_domain, discover_dmarc, evaluate_spf
+
+__all__ = ["__version__", "check_domain", "discover_dmarc", "evaluate_spf"]
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name.startswith("_"):
+        raise AttributeError(name)
+    api = import_module("exo_auth.api")
+    if name in api.__all__:
+        return getattr(api, name)
+    raise AttributeError(f"module “exo_auth” has no attribute “{name}”")

@@ -34,6 +34,7 @@ ALLOWED = {
         "reports",
     },
     "sandbox": GROUND | {"records", "facts"},
+    "api": GROUND | {"records", "facts", "checks", "lookup", "run"},
 }
 CLI = GROUND | {"run", "render", "plan", "reports", "checks", "facts", "identity", "cli"}
 SANDBOX_DOORS = {"sandbox.py", "demo.py"}  # the only files of cli/ that may start the sandbox

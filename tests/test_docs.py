@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +50,23 @@ def test_the_sessions_of_the_readme_happen_as_shown(tmp_path: Path) -> None:
                 assert program == "exo-auth"
                 done = as_cron(*arguments, environment=environment)
                 assert normal(done.out) == normal(shown), command
+
+
+def test_the_examples_of_the_api_run(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/API.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 3
+    with Sandbox(SandboxOptions.named("demo")) as box:
+        host, port = box.description.nameserver.split(":")
+        for block in blocks:
+            code = block.replace("contoso.com", "fresh.example").replace("fabrikam.com", "new.example")
+            code = code.replace('("9.9.9.9", 53)', f'("{host}", {port})')
+            code = code.replace(
+                'check_domain("fresh.example")',
+                f'check_domain("fresh.example", resolver=exo_auth.api.StubResolver((("{host}", {port}),)))',
+            )
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stderr) == (0, ""), code
+            assert done.stdout
 
 
 def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:

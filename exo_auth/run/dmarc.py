@@ -9,7 +9,7 @@ from exo_auth.checks.dmarc_policy import DmarcVerdict, judge
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
-from exo_auth.lookup.resolver import StubResolver
+from exo_auth.lookup.resolver import Resolver
 from exo_auth.records.dmarc import DmarcRecord
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
@@ -35,12 +35,13 @@ def discover(settings: Settings, text: str) -> Discovery:
     author = DomainName.parse_lookup(text)
 
     async def ask() -> Discovery:
-        return await _discover(resolver_for(settings), author)
+        return await discover_with(resolver_for(settings), author)
 
     return asyncio.run(ask())
 
 
-async def _discover(resolver: StubResolver, author: DomainName) -> Discovery:
+async def discover_with(resolver: Resolver, author: DomainName) -> Discovery:
+    """Walk the tree with a resolver; raises CannotLook when DNS gave no verdict."""
     from exo_auth.lookup.dmarc_walk import step_at, walk
     from exo_auth.lookup.public_suffix import organizational_domain
 

@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 
-from dns_fleet import OPT, Fleet, make_fleet
+from check_fleet import make_check_fleet
+from dns_fleet import OPT, SOA, Fleet, make_fleet
 
 NAP = 0.0003  # seconds
 TRUNCATED = b"\x83\x80\0\1\0\0\0\0\0\1"
@@ -69,6 +70,8 @@ class ReplayServer:
         found = self.fleet.answers.get(question)
         if found is None:
             self.counts["unknown"] += 1
+            if self.options.check:  # names of the check that no domain of the fleet has
+                return query[:2] + b"\x81\x83\0\1\0\0\0\1\0\0" + question + SOA
             return query[:2] + b"\x81\x85\0\1\0\0\0\0\0\0" + question
         self.seen.add(question)
         if over == "udp" and question in self.fleet.truncated:
@@ -116,6 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--domains", type=int, required=True)
     parser.add_argument("--delay", action="store_true", help="20 to 30 ms for each answer")
+    parser.add_argument("--check", action="store_true", help="the fleet of the whole check")
     parser.add_argument("--lost", type=float, default=0.0, help="share of answers")
     parser.add_argument(
         "--forged", type=float, default=0.0, help="share of answers with forgeries ahead of them"
@@ -123,4 +127,5 @@ if __name__ == "__main__":
     chosen = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    ReplayServer(make_fleet(chosen.seed, chosen.domains), chosen).serve()
+    make = (lambda *how: make_check_fleet(*how)[0]) if chosen.check else make_fleet
+    ReplayServer(make(chosen.seed, chosen.domains), chosen).serve()
