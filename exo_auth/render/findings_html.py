@@ -25,7 +25,7 @@ header,main,footer{width:100%;max-width:60rem;margin:0 auto;padding:1rem}
 header{order:0}#summary{order:1}main{order:2}#end{order:3}
 h1{font-size:1.5rem;margin:0 0 .25rem}h2{font-size:1.2rem;margin:2rem 0 .5rem;overflow-wrap:anywhere}
 h3{font-size:1rem;margin:0;overflow-wrap:anywhere;font-weight:600}
-p{margin:.35rem 0}a{color:var(--link)}.muted{color:var(--muted)}
+p{margin:.35rem 0;overflow-wrap:anywhere}a{color:var(--link)}.muted{color:var(--muted)}
 .counts{display:flex;flex-wrap:wrap;gap:.5rem;padding:0;list-style:none;margin:.5rem 0}
 .counts li{border:1px solid var(--line);border-radius:.5rem;padding:.25rem .75rem;background:var(--soft)}
 .counts b{font-size:1.2rem;margin-right:.35rem}
@@ -35,14 +35,14 @@ article:target{outline:2px solid var(--link)}
 .fail{--mark:var(--fail)}.unknown{--mark:var(--unknown)}.warn{--mark:var(--warn)}.info{--mark:var(--info)}
 .ok{--mark:var(--ok)}.badge{color:var(--mark);font-weight:700;text-transform:uppercase;font-size:.8rem;
 letter-spacing:.04em;margin-right:.5rem}
-dl{display:grid;grid-template-columns:6rem 1fr;gap:.15rem .75rem;margin:.5rem 0 0}
+dl{display:grid;grid-template-columns:6rem minmax(0,1fr);gap:.15rem .75rem;margin:.5rem 0 0}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere;min-width:0}
 code,pre{font-family:ui-monospace,Consolas,Menlo,monospace;font-size:.9em}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:.25rem 0;padding:.5rem;border:1px solid var(--line);
 border-radius:.35rem;background:var(--bg)}
 details{margin-top:.5rem}summary{cursor:pointer;color:var(--muted)}
 .anchor{text-decoration:none;font-size:.85rem;margin-left:.35rem}
-@media (max-width:36rem){dl{grid-template-columns:1fr}dt{margin-top:.35rem}header,main,footer{padding:.75rem}}
+@media (max-width:36rem){dl{grid-template-columns:minmax(0,1fr)}dt{margin-top:.35rem}header,main,footer{padding:.75rem}}
 @media print{:root{--fg:#000;--bg:#fff;--soft:#fff;--line:#999;--muted:#333;--link:#000}body{display:block;font-size:10pt}
 article{break-inside:avoid}h2{break-after:avoid}details>*{display:block}.anchor{display:none}}
 """
