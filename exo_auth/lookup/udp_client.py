@@ -94,7 +94,11 @@ class UdpClient:
             if self._sweeper is None or self._sweeper.done():
                 self._sweeper = loop.create_task(self._sweep(loop))
             self.questions += 1
-            return await channel.exchange(number, question, until)
+            number = channel.ask(number, question, until)
+            try:
+                return await channel.pending[number].answer
+            finally:
+                channel.forget(number)
         finally:
             slots.release()
 
@@ -181,12 +185,19 @@ class _Pending:
     __slots__ = ("answer", "due", "ignored", "question", "sent", "timer", "until", "wire")
 
     def __init__(
-        self, question: Question, wire: bytes, answer: asyncio.Future[Message], until: float, now: float
+        self,
+        question: Question,
+        number: int,
+        answer: asyncio.Future[Message],
+        until: float,
+        now: float,
+        timer: float,
+        ignored: int,
     ) -> None:
-        self.question, self.wire, self.answer, self.until, self.sent = question, wire, answer, until, now
-        self.due = now
-        self.timer = FIRST_TIMER
-        self.ignored = 0
+        self.question, self.answer, self.until = question, answer, until
+        self.wire = number.to_bytes(2) + question.query[2:]
+        self.sent, self.timer, self.due = now, timer, now + timer
+        self.ignored = ignored  # datagrams on this socket before it was asked
 
 
 class _Channel(asyncio.DatagramProtocol):
@@ -232,24 +243,23 @@ class _Channel(asyncio.DatagramProtocol):
             self._loop.remove_reader(self.socket)
             self.socket.close()
 
-    async def exchange(self, number: int, question: Question, until: float) -> Message:
-        pending = self.pending
-        while number in pending:
+    def ask(self, number: int, question: Question, until: float) -> int:
+        """Send a question; gives its message id, which is another when that one is taken."""
+        while number in self.pending:
             number, _ = self._client.drawn()
-        wire = number.to_bytes(2) + question.query[2:]
         now = self._loop.time()
-        one = pending[number] = _Pending(question, wire, self._loop.create_future(), until, now)
-        one.ignored = self._ignored
-        one.timer = self._peer.timer
-        one.due = now + one.timer
+        one = _Pending(
+            question, number, self._loop.create_future(), until, now, self._peer.timer, self._ignored
+        )
+        self.pending[number] = one
         self._questions_left -= 1
         self._transmit(one, now)
-        try:
-            return await one.answer
-        finally:
-            del pending[number]
-            if self._retired and not pending:
-                self._client.discard(self)
+        return number
+
+    def forget(self, number: int) -> None:
+        del self.pending[number]
+        if self._retired and not self.pending:
+            self._client.discard(self)
 
     def sweep(self, now: float) -> None:
         for one in tuple(self.pending.values()):
