@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from exo_auth.lookup.slots import Slots
 from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, parse_message
 
 Server: TypeAlias = tuple[str, int]  # host, port
@@ -81,11 +82,9 @@ class UdpClient:
         if peer is None:
             peer = self._peers[server] = _Peer(server)
         slots = peer.slots
-        if slots.locked():
+        if not slots.take():
             async with asyncio.timeout_at(until):
-                await slots.acquire()
-        else:
-            await slots.acquire()
+                await slots.wait()
         try:
             number, pick = self.drawn()
             channel = peer.channels[pick]
@@ -157,7 +156,7 @@ class _Peer:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.channels: list[_Channel | None] = [None] * SOCKETS
-        self.slots = asyncio.Semaphore(FIRST_WINDOW)
+        self.slots = Slots(FIRST_WINDOW)
         self.opening = asyncio.Lock()
         self.timer = FIRST_TIMER
         self._window = FIRST_WINDOW
