@@ -103,7 +103,8 @@ class NameServers:
 
     async def _one(self, one: _Try) -> Reply | LookupFailed:
         try:
-            reply = await self._verdict(one)
+            message = await self._ask(one)
+            reply = _read(one, message) if message.rcode != SERVFAIL else await self._doubted(one, message)
         except TimeoutError as error:
             self._silent.add(one.server)
             return one.failed(FailureReason.TIMEOUT, f"did not answer for {one.what} in time{error}")
@@ -120,18 +121,13 @@ class NameServers:
         self._silent.discard(one.server)
         return reply
 
-    async def _verdict(self, one: _Try) -> Reply | LookupFailed:
-        message = await self._ask(one)
-        if message.rcode == SERVFAIL:
-            unchecked = await self._ask_unchecked(one)
-            if unchecked is None or unchecked.rcode not in _VERDICTS:
-                return _servfail(one, message)
-            # Answered with CD=1: either validation fails (RFC 4035 §3.2.2), or the server has recovered meanwhile.
-            again = await self._ask_again(one)
-            if again.rcode == SERVFAIL:
-                return _bogus(one, again)
-            message = again
-        return _read(one, message)
+    async def _doubted(self, one: _Try, servfail: Message) -> Reply | LookupFailed:
+        unchecked = await self._ask_unchecked(one)
+        if unchecked is None or unchecked.rcode not in _VERDICTS:
+            return _servfail(one, servfail)
+        # Answered with CD=1: either validation fails (RFC 4035 §3.2.2), or the server has recovered meanwhile.
+        again = await self._ask_again(one)
+        return _bogus(one, again) if again.rcode == SERVFAIL else _read(one, again)
 
     async def _ask_unchecked(self, one: _Try) -> Message | None:
         try:

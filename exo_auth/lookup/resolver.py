@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind, Txt
 from exo_auth.lookup.name_servers import NameServers, Reply
+from exo_auth.lookup.slots import Slots
 from exo_auth.lookup.system_servers import parse_nameserver, system_name_servers
 from exo_auth.lookup.udp_client import Server
 from exo_auth.lookup.verdict_cache import Verdict, VerdictCache, negative_ttl
@@ -79,7 +80,7 @@ class StubResolver:
             attempts=system.attempts if attempts is None else attempts,
             rate=rate,
         )
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = Slots(concurrency)
         self._verdicts = VerdictCache(clock)
         self._under_way: dict[tuple[str, str], list[asyncio.Future[Verdict | None]]] = {}
 
@@ -180,8 +181,12 @@ class StubResolver:
         waiting = self._under_way[key] = []
         verdict: Verdict | None = None
         try:
-            async with self._slots:
+            if not self._slots.take():
+                await self._slots.wait()
+            try:
                 verdict = await self._name_servers.reply(name, key[1])
+            finally:
+                self._slots.release()
             self._verdicts.keep(key, verdict)
             return verdict
         finally:

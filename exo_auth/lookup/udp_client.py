@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
+from exo_auth.lookup.slots import Slots
 from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, parse_message
 
 Server: TypeAlias = tuple[str, int]  # host, port
@@ -81,11 +82,9 @@ class UdpClient:
         if peer is None:
             peer = self._peers[server] = _Peer(server)
         slots = peer.slots
-        if slots.locked():
+        if not slots.take():
             async with asyncio.timeout_at(until):
-                await slots.acquire()
-        else:
-            await slots.acquire()
+                await slots.wait()
         try:
             number, pick = self.drawn()
             channel = peer.channels[pick]
@@ -94,7 +93,11 @@ class UdpClient:
             if self._sweeper is None or self._sweeper.done():
                 self._sweeper = loop.create_task(self._sweep(loop))
             self.questions += 1
-            return await channel.exchange(number, question, until)
+            number = channel.ask(number, question, until)
+            try:
+                return await channel.pending[number].answer
+            finally:
+                channel.forget(number)
         finally:
             slots.release()
 
@@ -153,7 +156,7 @@ class _Peer:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.channels: list[_Channel | None] = [None] * SOCKETS
-        self.slots = asyncio.Semaphore(FIRST_WINDOW)
+        self.slots = Slots(FIRST_WINDOW)
         self.opening = asyncio.Lock()
         self.timer = FIRST_TIMER
         self._window = FIRST_WINDOW
@@ -181,12 +184,19 @@ class _Pending:
     __slots__ = ("answer", "due", "ignored", "question", "sent", "timer", "until", "wire")
 
     def __init__(
-        self, question: Question, wire: bytes, answer: asyncio.Future[Message], until: float, now: float
+        self,
+        question: Question,
+        number: int,
+        answer: asyncio.Future[Message],
+        until: float,
+        now: float,
+        timer: float,
+        ignored: int,
     ) -> None:
-        self.question, self.wire, self.answer, self.until, self.sent = question, wire, answer, until, now
-        self.due = now
-        self.timer = FIRST_TIMER
-        self.ignored = 0
+        self.question, self.answer, self.until = question, answer, until
+        self.wire = number.to_bytes(2) + question.query[2:]
+        self.sent, self.timer, self.due = now, timer, now + timer
+        self.ignored = ignored  # datagrams on this socket before it was asked
 
 
 class _Channel(asyncio.DatagramProtocol):
@@ -232,24 +242,23 @@ class _Channel(asyncio.DatagramProtocol):
             self._loop.remove_reader(self.socket)
             self.socket.close()
 
-    async def exchange(self, number: int, question: Question, until: float) -> Message:
-        pending = self.pending
-        while number in pending:
+    def ask(self, number: int, question: Question, until: float) -> int:
+        """Send a question; gives its message id, which is another when that one is taken."""
+        while number in self.pending:
             number, _ = self._client.drawn()
-        wire = number.to_bytes(2) + question.query[2:]
         now = self._loop.time()
-        one = pending[number] = _Pending(question, wire, self._loop.create_future(), until, now)
-        one.ignored = self._ignored
-        one.timer = self._peer.timer
-        one.due = now + one.timer
+        one = _Pending(
+            question, number, self._loop.create_future(), until, now, self._peer.timer, self._ignored
+        )
+        self.pending[number] = one
         self._questions_left -= 1
         self._transmit(one, now)
-        try:
-            return await one.answer
-        finally:
-            del pending[number]
-            if self._retired and not pending:
-                self._client.discard(self)
+        return number
+
+    def forget(self, number: int) -> None:
+        del self.pending[number]
+        if self._retired and not self.pending:
+            self._client.discard(self)
 
     def sweep(self, now: float) -> None:
         for one in tuple(self.pending.values()):

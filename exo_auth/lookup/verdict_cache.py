@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from exo_auth.facts.dns import LookupFailed
 from exo_auth.lookup.name_servers import Reply
-from exo_auth.lookup.wire import Message, Soa
+from exo_auth.lookup.wire import Message, Soa, parse_message
 
 Verdict = Reply | LookupFailed
 
@@ -16,17 +16,24 @@ MOST_VERDICTS = 200_000
 
 
 class VerdictCache:
-    """Verdicts by name and type; the oldest leaves when there are too many. A temporary failure is not kept."""
+    """Verdicts by name and type; the oldest leaves when there are too many. A temporary failure is not kept.
+
+    Answers are kept as octets and read again: reading is cheap, while the garbage collector would look through
+    hundreds of thousands of records again and again.
+    """
 
     def __init__(self, clock: Callable[[], float], most: int = MOST_VERDICTS) -> None:
         self._clock = clock
         self._most = most
-        self._kept: dict[tuple[str, str], tuple[float, Verdict]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, bytes | LookupFailed, str]] = {}
 
     def get(self, key: tuple[str, str]) -> Verdict | None:
         """Give the verdict while it may be believed."""
         kept = self._kept.get(key)
-        return kept[1] if kept is not None and kept[0] > self._clock() else None
+        if kept is None or kept[0] <= self._clock():
+            return None
+        _, verdict, server = kept
+        return verdict if isinstance(verdict, LookupFailed) else Reply(parse_message(verdict), server)
 
     def keep(self, key: tuple[str, str], verdict: Verdict) -> None:
         """Remember a verdict for its time to live."""
@@ -35,7 +42,11 @@ class VerdictCache:
             return
         while len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
-        self._kept[key] = self._clock() + _lifetime(verdict), verdict
+        until = self._clock() + _lifetime(verdict)
+        if isinstance(verdict, LookupFailed):
+            self._kept[key] = until, verdict, ""
+        else:
+            self._kept[key] = until, verdict.message.octets, verdict.server
 
 
 def negative_ttl(message: Message) -> int | None:

@@ -120,6 +120,7 @@ class Message(NamedTuple):
     answers: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     extended_errors: tuple[tuple[int, str], ...] = ()  # RFC 8914: code and the server's words
+    octets: bytes = b""  # the whole message as it came
 
     @property
     def is_response(self) -> bool:
@@ -217,11 +218,11 @@ def _message(data: bytes) -> Message:
         question = (name, rdtype)
         at += 4
     if flags & _TRUNCATED:  # the rest may end anywhere
-        return Message(number, flags, flags & 0xF, question)
+        return Message(number, flags, flags & 0xF, question, octets=data)
     answer, at = _records(data, at, answers, names) if answers else ((), at)
     authority, at = _records(data, at, authorities, names) if authorities else ((), at)
     upper, errors = _additional(data, at, additionals, names) if additionals else (0, ())
-    return Message(number, flags, (upper << 4) | (flags & 0xF), question, answer, authority, errors)
+    return Message(number, flags, (upper << 4) | (flags & 0xF), question, answer, authority, errors, data)
 
 
 def _records(data: bytes, at: int, count: int, names: _Names) -> tuple[tuple[Record, ...], int]:

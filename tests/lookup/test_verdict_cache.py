@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,21 +13,28 @@ from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, LookupFailed
 from exo_auth.lookup.name_servers import Reply
 from exo_auth.lookup.verdict_cache import FAULT, LONGEST, SHORTEST, VerdictCache
-from exo_auth.lookup.wire import Message, Record, Soa
+from exo_auth.lookup.wire import parse_message
 
 NAME = DomainName("a.example")
 KEY = ("a.example", "TXT")
 
 
+def reply(rcode: int, answers: tuple[int, ...], soa: tuple[int, int] | None = None) -> Reply:
+    """An answer with TXT records of these times to live, and an SOA of this one and this minimum."""
+    fixed = struct.Struct("!HHIH")
+    octets = struct.pack("!HHHHHH", 1, 0x8180 | rcode, 0, len(answers), soa is not None, 0)
+    octets += b"".join(b"\1a\0" + fixed.pack(16, 1, ttl, 2) + b"\1x" for ttl in answers)
+    if soa:
+        octets += b"\0" + fixed.pack(6, 1, soa[0], 22) + b"\0\0" + struct.pack("!IIIII", 1, 2, 3, 4, soa[1])
+    return Reply(parse_message(octets), "192.0.2.1:53")
+
+
 def found(*ttls: int) -> Reply:
-    return Reply(
-        Message(1, 0x8180, 0, answers=tuple(Record("a.example", 16, ttl, (b"x",)) for ttl in ttls)), ""
-    )
+    return reply(0, ttls)
 
 
 def absent(ttl: int, minimum: int, *ttls: int) -> Reply:
-    soa = Record("example", 6, ttl, Soa("ns.example", 1, minimum))
-    return Reply(found(*ttls).message._replace(rcode=3, authority=(soa,)), "")
+    return reply(3, ttls, (ttl, minimum))
 
 
 LIFETIMES = [
@@ -37,7 +45,7 @@ LIFETIMES = [
     (absent(600, 300), 300, "an absence, RFC 2308 §5"),
     (absent(120, 300), 120, "the SOA's own time to live is shorter"),
     (absent(600, 300, 30), 30, "an alias of what is absent may change sooner"),
-    (Reply(Message(1, 0x8183, 3), ""), SHORTEST, "an absence of which nobody says how long"),
+    (reply(3, ()), SHORTEST, "an absence of which nobody says how long"),
     (LookupFailed(FailureReason.BOGUS, "", temporary=False), FAULT, "a fault of the zone"),
 ]
 
@@ -48,7 +56,7 @@ def test_lifetimes(verdict: Any, seconds: float, reason: str) -> None:
     cache = VerdictCache(lambda: now)
     cache.keep(KEY, verdict)
     now += seconds - 0.01
-    assert cache.get(KEY) is verdict, reason
+    assert cache.get(KEY) == verdict, reason
     now += 0.02
     assert cache.get(KEY) is None, reason
 
