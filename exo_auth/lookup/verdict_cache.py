@@ -12,7 +12,7 @@ Verdict = Reply | LookupFailed
 
 SHORTEST, LONGEST = 5.0, 3600.0  # seconds; one short run sees one answer, a long-lived process sees changes
 FAULT = 60.0  # seconds that a lasting fault of a zone is remembered; RFC 9520 §3.2 allows 5 minutes
-MOST_VERDICTS = 200_000
+MOST_VERDICTS = 10_000
 
 
 class VerdictCache:
