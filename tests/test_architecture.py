@@ -53,6 +53,7 @@ HOMES = {  # third-party package -> the layers it is at home in
     "typer": {"cli"},
     "dns": {"sandbox", "lookup"},
     "publicsuffixlist": {"lookup"},
+    "dkim": {"lookup"},
     "cryptography": {"sandbox", "identity"},
     "jwt": {"sandbox", "identity"},
 }

@@ -70,6 +70,39 @@ def records(
 
 @app.command()
 @command
+def verify(
+    common: Common,
+    message: Annotated[
+        str,
+        typer.Option(
+            "--message",
+            metavar="FILE",
+            envvar="EXO_AUTH_MESSAGE",
+            help="A message as .eml; - reads standard input.",
+        ),
+    ],
+) -> None:
+    """Verify every DKIM signature of a message, and say which are aligned with its From.
+
+    Exit code 0 when an aligned signature verifies, 3 when none does, 6 when DNS gave no verdict.
+
+    Example:  exo-auth dkim verify --message probe.eml
+    """
+    from datetime import UTC, datetime
+
+    from exo_auth.render.message_text import message_text
+    from exo_auth.run.message import check_message, read_message
+
+    settings = common.settings()
+    octets = read_message(message)
+    verdict = check_message(settings, octets, ip="", mail_from="", helo="unknown", now=datetime.now(UTC))
+    put(message_text(verdict, settings.output))
+    aligned = [one.result for one in verdict.signatures if one.aligned_new]
+    raise typer.Exit(0 if "pass" in aligned else 6 if "temperror" in aligned else 3)
+
+
+@app.command()
+@command
 def enable(common: Common, domains: Domains, policy: Policy, writing: Writing, names: Names = None) -> None:
     """Switch signing on where both CNAMEs are live; make keys where there are none, and name the CNAMEs.
 

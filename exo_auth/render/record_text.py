@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from exo_auth.errors import InputError, RecordSyntaxError
-from exo_auth.records import dkim, dmarc, mta_sts, mta_sts_policy, spf, tls_rpt
+from exo_auth.records import dkim, dkim_signature, dmarc, mta_sts, mta_sts_policy, spf, tls_rpt
 from exo_auth.records.dkim import DkimKeyRecord
 from exo_auth.render.dmarc_text import dmarc_lint_text
 from exo_auth.render.document import to_text
@@ -28,9 +28,11 @@ _TAGS = {
 
 def is_record(text: str) -> bool:
     """Is this text a record of one of the kinds that can be taken apart?"""
-    return any(
-        grammar.looks_like(text) for grammar in (spf, dmarc, dkim, mta_sts, tls_rpt, mta_sts_policy)
-    ) or text.startswith(("v=STSv1", "v=TLSRPTv1"))
+    return (
+        any(grammar.looks_like(text) for grammar in (spf, dmarc, dkim, mta_sts, tls_rpt, mta_sts_policy))
+        or text.startswith(("v=STSv1", "v=TLSRPTv1"))
+        or dkim_signature.looks_like(text)
+    )
 
 
 def record_text(text: str, output: str) -> str:
@@ -40,7 +42,7 @@ def record_text(text: str, output: str) -> str:
     if dmarc.looks_like(text):
         return _dmarc(text, output)
     for prefix, kind, read in _FIELDS:
-        if text.startswith(prefix):
+        if text[: len(prefix)].lower() == prefix.lower():
             return _fields(text, kind, read, output)
     if dkim.looks_like(text):
         return _dkim(text, output)
@@ -147,10 +149,29 @@ def _policy_fields(text: str) -> dict[str, str]:
     return told | {f"{name}: {value}": "unknown, ignored" for name, value in policy.extensions}
 
 
+def _signature_fields(text: str) -> dict[str, str]:
+    signature = dkim_signature.parse(text)
+    told = {
+        f"d={signature.domain}": "who signs; DMARC compares it with From",
+        f"s={signature.selector}": f"the key stands at {signature.selector}._domainkey.{signature.domain}",
+        f"a={signature.algorithm}": "how it is signed",
+        f"c={signature.canonicalization}": "which changes on the way it survives: header and body",
+        f"h={':'.join(signature.headers)}": "what is signed"
+        if signature.signs_from
+        else "From is not among them: the signature does not count (RFC 6376 §5.4)",
+    }
+    if signature.body_length is not None:
+        told[f"l={signature.body_length}"] = "signs a part of the body: text can be added behind it"
+    if signature.expires_at is not None:
+        told[f"x={signature.expires_at}"] = "does not count after this second since 1970"
+    return told | {"bh=, b=": "the hash of the body, and the signature"}
+
+
 _FIELDS: tuple[tuple[str, str, Callable[[str], dict[str, str]]], ...] = (
     ("v=STSv1", "mta-sts", _mta_sts_fields),
     ("v=TLSRPTv1", "tls-rpt", _tls_rpt_fields),
     ("version", "mta-sts-policy", _policy_fields),
+    ("DKIM-Signature:", "dkim-signature", _signature_fields),
 )
 
 

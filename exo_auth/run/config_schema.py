@@ -336,6 +336,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_INITIAL_DOMAIN",
         "EXO_AUTH_JOURNAL",
         "EXO_AUTH_LOCK_TIMEOUT",
+        "EXO_AUTH_MESSAGE",
         "EXO_AUTH_NO_COLOR",
         "EXO_AUTH_NO_INPUT",
         "EXO_AUTH_NO_JITTER",

@@ -1,0 +1,70 @@
+"""The verdict about a message (render, pure). Its texts are a stranger's: nothing of them steers the terminal."""
+
+from __future__ import annotations
+
+from exo_auth.checks.message import MessageVerdict
+from exo_auth.render.document import to_text
+from exo_auth.render.safe_text import visible
+
+
+def message_text(verdict: MessageVerdict, output: str) -> str:
+    """Write signatures, SPF, DMARC under both models, and what the receiver said."""
+    if output == "json":
+        return to_text(
+            {
+                "schema": "exo-auth/message/1",
+                "author_domain": verdict.author or None,
+                "signatures": [
+                    {
+                        "result": one.result,
+                        "reason": one.reason,
+                        "domain": one.domain,
+                        "selector": one.selector,
+                        "notes": list(one.notes),
+                        "aligned_rfc9989": one.aligned_new,
+                        "aligned_rfc7489": one.aligned_old,
+                    }
+                    for one in verdict.signatures
+                ],
+                "spf": {
+                    "result": verdict.spf_result or None,
+                    "domain": verdict.spf_domain,
+                    "aligned_rfc9989": verdict.spf_aligned_new,
+                    "aligned_rfc7489": verdict.spf_aligned_old,
+                },
+                "dmarc": [
+                    {
+                        "model": model.model,
+                        "result": model.result,
+                        "policy": model.policy,
+                        "organizational_domain": model.organizational_domain,
+                        "reason": model.reason,
+                    }
+                    for model in verdict.models
+                ],
+                "authentication_results": verdict.trusted_results,
+                "differences": list(verdict.differences),
+            }
+        )
+    lines = [f"From domain: {verdict.author or 'none, or several'}"]
+    for one in verdict.signatures:
+        aligned = "aligned" if one.aligned_new else "not aligned"
+        lines.append(
+            f"DKIM {one.result}  d={visible(one.domain)} s={visible(one.selector)}  {aligned}  {visible(one.reason)}"
+        )
+        lines += [f"     note: {note}" for note in one.notes]
+    if not verdict.signatures:
+        lines.append("DKIM none  the message is not signed")
+    lines.append(
+        f"SPF {verdict.spf_result}  {visible(verdict.spf_domain)}  {'aligned' if verdict.spf_aligned_new else 'not aligned'}"
+        if verdict.spf_result
+        else "SPF not judged: the connecting address is not known, give --ip and --mail-from"
+    )
+    for model in verdict.models:
+        policy = f" (policy {model.policy})" if model.policy else ""
+        lines.append(
+            f"DMARC {model.result}{policy} by {model.model.upper().replace('RFC', 'RFC ')}  {visible(model.reason)}"
+        )
+    if verdict.trusted_results:
+        lines.append(f"the receiver said: {visible(verdict.trusted_results)}")
+    return "\n".join([*lines, *(f"differs: {visible(text)}" for text in verdict.differences)])
