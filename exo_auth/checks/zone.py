@@ -11,7 +11,7 @@ from exo_auth.checks.catalogue import finding
 from exo_auth.checks.evidence import absence, could_not_look, evidence, shortened
 from exo_auth.checks.finding import DnsRecord, Finding
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dns import Answer, Found, LookupFailed, Missing
+from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing
 from exo_auth.facts.domain import DomainFacts, Exchanger, MailHost, NameServerView
 
 LONG_NEGATIVE_TTL = timedelta(hours=1)
@@ -86,6 +86,12 @@ def _negative_ttl(facts: DomainFacts) -> timedelta | None:
 
 
 def _server_findings(domain: DomainName, servers: tuple[NameServerView, ...]) -> Iterator[Finding]:
+    if servers and all(server.failure for server in servers):
+        # A network that lets nobody ask strangers looks the same as a zone without a working server.
+        detail = f"{servers[0].server} ({servers[0].address}) {servers[0].failure}"
+        failed = LookupFailed(FailureReason.TIMEOUT, detail, temporary=True)
+        yield could_not_look(domain, domain, "NS", failed)
+        return
     for server in servers:
         if server.failure:
             yield finding(

@@ -112,6 +112,15 @@ class Looking:
         ),
     ] = None
 
+    authoritative: Annotated[
+        bool,
+        typer.Option(
+            "--authoritative",
+            envvar="EXO_AUTH_AUTHORITATIVE",
+            help="Ask every name server of the zone by itself too: who is lame, who differs.",
+        ),
+    ] = False
+
     def request(self, settings: Settings) -> CheckRequest:
         """Read the words; raises InputError."""
         from exo_auth.checks.entry import Profile
@@ -122,7 +131,9 @@ class Looking:
         if self.gate is not None and self.gate not in {gate.value for gate in Gate}:
             raise InputError(f"there is no gate “{self.gate}”", hint=f"one of {', '.join(Gate)}")
         gate = Gate(self.gate) if self.gate is not None else None
-        request = CheckRequest(Profile(self.rules.value), subjects_named(self.only or ()), gate)
+        request = CheckRequest(
+            Profile(self.rules.value), subjects_named(self.only or ()), gate, None, self.authoritative
+        )
         return (
             replace(request, baseline=read_baseline(settings, self.baseline, request))
             if self.baseline

@@ -20,12 +20,14 @@ from exo_auth.facts.domain import (
     Exchanger,
     MailHost,
     MtaStsFacts,
+    NameServerView,
     PolicyFetch,
     ReportDestination,
     Subject,
     TlsaRecord,
     ZoneStart,
 )
+from exo_auth.lookup.authorities import Authorities, server_views
 from exo_auth.lookup.dmarc_walk import walk
 from exo_auth.lookup.mail_dns import gather_mail_dns, gather_public_keys
 from exo_auth.lookup.public_suffix import organizational_domain
@@ -50,6 +52,7 @@ class Sources:
     random_label: str
     subjects: frozenset[Subject] = ALL_SUBJECTS
     knows_tenant: bool = False  # then both selectors are looked at in every way
+    authorities: Authorities | None = None  # given, every server of the zone is asked by itself
 
 
 async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFacts:
@@ -59,7 +62,7 @@ async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFac
     def when(subjects: Iterable[Subject], question: Callable[[], Any]) -> Any:
         return question() if wanted.intersection(subjects) else _nothing()
 
-    soa, wildcard, (txt, spf), (mx, hosts), dkim, dmarc, sts, tls_rpt, bimi = await asyncio.gather(
+    soa, wildcard, (txt, spf), (mx, hosts), dkim, dmarc, sts, tls_rpt, bimi, servers = await asyncio.gather(
         when((Subject.DNS, Subject.DANE), lambda: _soa(ask, domain)),
         when((Subject.DNS, Subject.DMARC), lambda: _txt(ask, f"{sources.random_label}.{domain.ascii}")),
         _spf(ask, domain, wants_tree=Subject.SPF in wanted),
@@ -69,8 +72,15 @@ async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFac
         when((Subject.MTA_STS,), lambda: _mta_sts(sources, domain)),
         when((Subject.TLS_RPT,), lambda: _txt(ask, f"_smtp._tls.{domain.ascii}")),
         when((Subject.BIMI,), lambda: _txt(ask, f"default._bimi.{domain.ascii}")),
+        _servers(sources, domain),
     )
-    return DomainFacts(domain, soa, wildcard, txt, mx, hosts, spf, dkim, dmarc, sts, tls_rpt, bimi)
+    return DomainFacts(domain, soa, wildcard, txt, mx, hosts, spf, dkim, dmarc, sts, tls_rpt, bimi, servers)
+
+
+async def _servers(sources: Sources, domain: DomainName) -> tuple[NameServerView, ...]:
+    if sources.authorities is None or Subject.DNS not in sources.subjects:
+        return ()
+    return await server_views(sources.authorities, domain)
 
 
 async def _dkim(sources: Sources, domain: DomainName) -> MailDns:

@@ -20,13 +20,19 @@ async def ask(
     until: float,
     edns: bool = True,
     checking_disabled: bool = False,
+    recursion_desired: bool = True,
 ) -> Message:
     """Ask one server, again while time is left; raises TimeoutError, OSError or MalformedMessage.
 
     `until` is a time of the event loop's clock, in seconds.
     """
     query = encode_query(
-        name, rdtype, 0, edns_payload=PAYLOAD if edns else None, checking_disabled=checking_disabled
+        name,
+        rdtype,
+        0,
+        edns_payload=PAYLOAD if edns else None,
+        checking_disabled=checking_disabled,
+        recursion_desired=recursion_desired,
     )
     question = Question(name.ascii, TYPES[rdtype], query)
     message = await client.exchange(server, question, until)

@@ -69,6 +69,7 @@ class Soa:
     primary: str
     serial: int
     minimum: int  # seconds
+    refresh: int = 0  # seconds between looks of the secondaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,8 +373,8 @@ def _mx(data: bytes, at: int, _end: int, names: _Names) -> tuple[Mx, int]:
 def _soa(data: bytes, at: int, _end: int, names: _Names) -> tuple[Soa, int]:
     primary, at = _name(data, at, names)
     _mailbox, at = _name(data, at, names)
-    serial, _refresh, _retry, _expire, minimum = _SOA_NUMBERS.unpack_from(data, at)
-    return Soa(primary, serial, minimum), at + 20
+    serial, refresh, _retry, _expire, minimum = _SOA_NUMBERS.unpack_from(data, at)
+    return Soa(primary, serial, minimum, refresh), at + 20
 
 
 def _a(data: bytes, at: int, end: int, _names: _Names) -> tuple[IPv4Address, int]:

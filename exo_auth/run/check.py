@@ -55,6 +55,7 @@ class CheckRequest:
     subjects: frozenset[Subject] = ALL_SUBJECTS
     gate: Gate | None = None
     baseline: Baseline | None = None  # then only what changed is told
+    authoritative: bool = False  # each name server of the zone is asked by itself
 
     @property
     def looked_at(self) -> frozenset[Subject]:
@@ -208,6 +209,7 @@ def sources_for(
     settings: Settings, request: CheckRequest, *, knows_tenant: bool = False, second: bool = False
 ) -> Sources:
     """Give the live sources: DNS, and the policy hosts; the second ones ask another server first."""
+    from exo_auth.lookup.authorities import Authorities
     from exo_auth.lookup.domain_facts import Sources
     from exo_auth.lookup.policy_host import PolicyHosts
 
@@ -218,7 +220,12 @@ def sources_for(
     )
     label = f"exo-auth-probe-{secrets.token_hex(6)}"
     resolver = resolver_for(settings, second=second)
-    return Sources(resolver, hosts.fetch, label, request.looked_at, knows_tenant)
+    authorities = (
+        Authorities(resolver, settings.authority_port, settings.timeouts.dns.total_seconds())
+        if request.authoritative
+        else None
+    )
+    return Sources(resolver, hosts.fetch, label, request.looked_at, knows_tenant, authorities)
 
 
 @dataclass(frozen=True)

@@ -292,6 +292,8 @@ def _settings(
         nameservers=resolved["nameservers"].value,
         transport=resolved["transport"].value,
         policy_port=resolved["policy_port"].value,
+        public_resolvers=resolved["public_resolvers"].value,
+        authority_port=resolved["authority_port"].value,
         state_dir=resolved["state_dir"].value,
         output=resolved["output"].value,
         policy=DkimSettings(**below("policy.dkim.")),  # type: ignore[arg-type]  # the table has these types

@@ -123,6 +123,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Port of MTA-STS policy hosts, for test beds.",
     ),
     Setting(
+        "public_resolvers",
+        Kind.LIST,
+        ("1.1.1.1", "8.8.8.8", "9.9.9.9"),
+        "EXO_AUTH_PUBLIC_RESOLVERS",
+        "Resolvers of others that are asked what they tell their clients.",
+    ),
+    Setting(
+        "authority_port",
+        Kind.INTEGER,
+        53,
+        "EXO_AUTH_AUTHORITY_PORT",
+        "Port of authoritative name servers, for test beds.",
+    ),
+    Setting(
         "state_dir",
         Kind.PATH,
         None,
@@ -317,6 +331,7 @@ TENANT_IDENTITY: tuple[Setting, ...] = (
 OPTION_VARIABLES = frozenset(
     {
         "EXO_AUTH_ALL",
+        "EXO_AUTH_AUTHORITATIVE",
         "EXO_AUTH_BASELINE",
         "EXO_AUTH_BIND",
         "EXO_AUTH_COMMON_NAME",
@@ -326,6 +341,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_DIGEST",
         "EXO_AUTH_DOMAIN",
         "EXO_AUTH_DRY_RUN",
+        "EXO_AUTH_EXPECT",
         "EXO_AUTH_FAIL_ON",
         "EXO_AUTH_FORCE",
         "EXO_AUTH_FILE",
@@ -358,6 +374,8 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_TENANT_ID",
         "EXO_AUTH_UPDATE_GOLDEN",
         "EXO_AUTH_VERBOSE",
+        "EXO_AUTH_WATCH",
+        "EXO_AUTH_WATCH_FOR",
         "EXO_AUTH_YES",
     }
 )

@@ -192,6 +192,8 @@ class Settings:
     timeouts: Timeouts
     transport: str = "rest"  # or powershell
     policy_port: int = 443
+    public_resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+    authority_port: int = 53
     profile: str | None = None
     config_file: Path | None = None
     tenants: tuple[ConfiguredTenant, ...] = ()

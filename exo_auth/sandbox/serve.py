@@ -122,6 +122,8 @@ class SandboxDescription:
             "EXO_AUTH_CA_FILE": self.ca_file,
             "EXO_AUTH_NAMESERVER": self.nameserver,
             "EXO_AUTH_POLICY_PORT": str(self.policy_port),
+            "EXO_AUTH_PUBLIC_RESOLVERS": self.nameserver,
+            "EXO_AUTH_AUTHORITY_PORT": self.nameserver.rpartition(":")[2],
             "EXO_AUTH_SANDBOX_CONTROL": self.control,
         }
 

@@ -77,6 +77,10 @@ class Zones:
         wanted = name.lower()
         if rdtype == "SOA" and wanted in self._apexes:
             return ZoneRecord(wanted, "SOA", (soa_of(wanted),), NEGATIVE_TTL)
+        if rdtype == "NS" and wanted in self._apexes:
+            return ZoneRecord(wanted, "NS", (f"ns1.{wanted}",))
+        if rdtype == "A" and wanted.partition(".")[2] in self._apexes and wanted.startswith("ns1."):
+            return ZoneRecord(wanted, "A", ("127.0.0.1",))
         if rdtype == "TXT":
             key = self._published_key(wanted)
             if key is not None:
@@ -92,6 +96,8 @@ class Zones:
     def exists(self, name: str) -> bool:
         """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
         wanted = name.lower()
+        if wanted.startswith("ns1.") and wanted.partition(".")[2] in self._apexes:
+            return True
         if wanted in self._above_targets or self._published_key(wanted) is not None:
             return True
         with self._lock:

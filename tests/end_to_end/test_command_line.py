@@ -111,6 +111,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "audit-score",
         "compare",
         "message",
+        "propagation",
         "snapshot-show",
         "snapshot-diff",
     }

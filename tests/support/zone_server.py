@@ -18,9 +18,17 @@ SOA = ". 900 IN SOA ns.test. hostmaster.test. 1 3600 600 86400 900"
 
 
 class ZoneServer:
-    """Answers over UDP and TCP on 127.0.0.1 until closed; `address` is (host, port)."""
+    """Answers over UDP and TCP on a loopback address until closed; `address` is (host, port)."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(
+        self,
+        lines: Iterable[str],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        lame: bool = False,
+        cuts: Iterable[str] = (),
+    ) -> None:
         self._records: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._names: set[str] = set()
         for line in lines:
@@ -30,7 +38,9 @@ class ZoneServer:
             labels = name.split(".")
             self._names.update(".".join(labels[n:]) for n in range(len(labels)))
         self.questions = 0
-        self._udp, self._tcp = _sockets()
+        self._cuts = tuple(cuts)  # zones below, whose servers are named to those who ask without recursion
+        self._lame = lame  # answers without authority
+        self._udp, self._tcp = _sockets(host, port)
         self.address: tuple[str, int] = self._udp.getsockname()
         for serve in (self._serve_udp, self._serve_tcp):
             threading.Thread(target=serve, daemon=True).start()
@@ -69,10 +79,17 @@ class ZoneServer:
     def _answer(self, query: dns.message.Message) -> dns.message.Message:
         self.questions += 1
         response = dns.message.make_response(query)
-        response.flags |= dns.flags.AA
+        if not self._lame:
+            response.flags |= dns.flags.AA
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         rdtype = dns.rdatatype.to_text(question.rdtype)
+        cut = next((zone for zone in self._cuts if f".{name}".endswith(f".{zone}")), None)
+        if cut and not query.flags & dns.flags.RD:
+            response.flags &= ~dns.flags.AA
+            hosts = self._records[cut, "NS"]
+            response.authority.append(dns.rrset.from_text(f"{cut}.", 3600, "IN", "NS", *hosts))
+            return response
         for _ in range(12):
             source = self._source(name)
             found = self._records.get((source, rdtype), [])
@@ -102,14 +119,16 @@ class ZoneServer:
         return name
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
+def _sockets(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     while True:
-        tcp = socket.create_server(("127.0.0.1", 0))
+        tcp = socket.create_server((host, port))
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             udp.bind(tcp.getsockname())
         except OSError:  # somebody else has that port for UDP
             tcp.close()
             udp.close()
+            if port:
+                raise
             continue
         return udp, tcp
