@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from exo_auth.checks.dmarc_policy import judge, organizational_domain
+from exo_auth.checks.alignment import aligned_by_suffix, aligned_by_walk
+from exo_auth.checks.dmarc_policy import judge
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dmarc import DmarcWalk
@@ -54,6 +55,8 @@ class MessageVerdict:
     models: tuple[ModelVerdict, ...]
     trusted_results: str
     differences: tuple[str, ...] = ()
+    envelope_source: str = ""
+    arc_sealers: tuple[str, ...] = ()
 
 
 def judge_message(facts: MessageFacts, now: datetime) -> MessageVerdict:
@@ -75,6 +78,8 @@ def judge_message(facts: MessageFacts, now: datetime) -> MessageVerdict:
         models,
         facts.trusted_results,
         _differences(facts, signatures, models),
+        facts.envelope_source,
+        facts.arc_sealers,
     )
 
 
@@ -132,25 +137,16 @@ def _record(facts: MessageFacts) -> DmarcRecord | None:
 
 
 def _aligned_new(facts: MessageFacts, domain: str, walk: DmarcWalk | None, *, strict: bool) -> bool:
-    """Compare by the tree walk (RFC 9989 §4.10.2)."""
-    if facts.dmarc is None:
-        return False
-    if strict or domain == facts.dmarc.author.ascii:
-        return domain == facts.dmarc.author.ascii
-    if walk is None or walk.failure or facts.dmarc.failure:
-        return False
-    return organizational_domain(walk) == organizational_domain(facts.dmarc)
+    return facts.dmarc is not None and bool(aligned_by_walk(facts.dmarc, domain, walk, strict=strict))
 
 
 def _aligned_old(
     facts: MessageFacts, domain: str, organizational: DomainName | None, *, strict: bool
 ) -> bool:
-    """Compare by the Public Suffix List (RFC 7489 §3.1)."""
     if facts.dmarc is None:
         return False
-    if strict:
-        return domain == facts.dmarc.author.ascii
-    return organizational is not None and organizational == facts.psl_organizational
+    author = facts.dmarc.author
+    return aligned_by_suffix(author, facts.psl_organizational, domain, organizational, strict=strict)
 
 
 def _spf_alignment(facts: MessageFacts) -> tuple[bool, bool]:
@@ -212,19 +208,14 @@ def _differences(
     facts: MessageFacts, signatures: tuple[SignatureVerdict, ...], models: tuple[ModelVerdict, ...]
 ) -> tuple[str, ...]:
     """Tell where the receiver's own word is another than ours."""
-    said = facts.trusted_results.lower()
-    if not said:
+    if facts.trusted is None:
         return ()
     found = []
     ours = {"dmarc": models[0].result, "spf": facts.spf.result if facts.spf is not None else ""}
     if signatures:
         ours["dkim"] = "pass" if any(one.result == "pass" for one in signatures) else signatures[0].result
     for method, result in ours.items():
-        words = [
-            part.partition("=")[2].split()[0]
-            for part in said.split(";")
-            if part.strip().startswith(f"{method}=") and part.partition("=")[2].split()
-        ]
+        words = [one.result for one in facts.trusted.of(method)]
         if result and words and result not in words:
             found.append(f"{method}: the receiver said {', '.join(words)}, here it is {result}")
     return tuple(found)

@@ -19,16 +19,34 @@ EXIT_WRONG = 3
 def discover(
     common: Common,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The domain of a From address.")],
+    spf_domain: Annotated[
+        str,
+        typer.Option(
+            "--spf-domain",
+            metavar="DOMAIN",
+            envvar="EXO_AUTH_SPF_DOMAIN",
+            help="The MAIL FROM domain: is it aligned?",
+        ),
+    ] = "",
+    dkim_domain: Annotated[
+        str,
+        typer.Option(
+            "--dkim-domain",
+            metavar="DOMAIN",
+            envvar="EXO_AUTH_DKIM_DOMAIN",
+            help="The d= of a signature: is it aligned?",
+        ),
+    ] = "",
 ) -> None:
     """Find the policy that governs a name, as RFC 9989 receivers do and as RFC 7489 receivers do.
 
-    Example:  exo-auth dmarc discover mail.contoso.com
+    Example:  exo-auth dmarc discover mail.contoso.com --dkim-domain contoso.com
     """
     from exo_auth.render.dmarc_text import discovery_text
     from exo_auth.run.dmarc import discover as ask
 
     settings = common.settings()
-    found = ask(settings, name)
+    found = ask(settings, name, spf=spf_domain, dkim=dkim_domain)
     put(
         discovery_text(
             found.walk.author.ascii,
@@ -37,6 +55,7 @@ def discover(
             found.old,
             found.old_queries,
             settings.output,
+            found.alignments,
         )
     )
 

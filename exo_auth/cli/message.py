@@ -34,8 +34,19 @@ def check(
     helo: Annotated[
         str, typer.Option("--helo", metavar="NAME", envvar="EXO_AUTH_SPF_HELO", help="HELO name.")
     ] = "unknown",
+    trust: Annotated[
+        str,
+        typer.Option(
+            "--trust",
+            metavar="NAME",
+            envvar="EXO_AUTH_TRUST",
+            help="The server whose Authentication-Results count; else the topmost field does.",
+        ),
+    ] = "",
 ) -> None:
     """Judge a message: every DKIM signature, SPF of the connecting address, DMARC by both models, alignment.
+
+    Without --ip the address in the topmost Received-SPF field is judged: the border server wrote it.
 
     Exit code 0 when DMARC passes by both models, 3 when it does not, 6 when DNS gave no verdict.
 
@@ -46,7 +57,9 @@ def check(
 
     settings = common.settings()
     now = datetime.now(UTC)
-    verdict = check_message(settings, read_message(file), ip=ip, mail_from=mail_from, helo=helo, now=now)
+    verdict = check_message(
+        settings, read_message(file), ip=ip, mail_from=mail_from, helo=helo, now=now, trust=trust
+    )
     put(message_text(verdict, settings.output))
     raise typer.Exit(exit_code([model.result for model in verdict.models]))
 

@@ -9,6 +9,7 @@ from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dmarc import DmarcWalk
 from exo_auth.facts.dns import Answer, Txt
 from exo_auth.facts.spf import SpfResult
+from exo_auth.records.authentication_results import AuthenticationResults
 from exo_auth.records.dkim_signature import DkimSignature
 
 
@@ -37,4 +38,7 @@ class MessageFacts:
     spf_domain: DomainName | None = None
     spf_walk: DmarcWalk | None = None
     spf_psl_organizational: DomainName | None = None
-    trusted_results: str = ""  # the topmost Authentication-Results field
+    trusted_results: str = ""  # the topmost Authentication-Results field of a trusted server
+    trusted: AuthenticationResults | None = None  # the same, read
+    envelope_source: str = ""  # where the envelope came from: given, or the name of a header field
+    arc_sealers: tuple[str, ...] = ()  # d= of the ARC-Seal fields, the latest first

@@ -23,15 +23,22 @@ from exo_auth.lookup.dmarc_walk import walk
 from exo_auth.lookup.public_suffix import organizational_domain
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.lookup.spf_evaluation import Envelope, check_host
-from exo_auth.records import dkim_signature
+from exo_auth.records import authentication_results, dkim_signature, received_spf
+from exo_auth.records.authentication_results import AuthenticationResults
 from exo_auth.records.dkim_signature import DkimSignature
 
 MOST_SIGNATURES = 20
 SHORTEST_KEY = 1024  # bits, RFC 8301 §3.2
 
 
-async def gather_message_facts(resolver: Resolver, raw: bytes, envelope: Envelope | None) -> MessageFacts:
-    """Look at every signature, at SPF of the envelope, and at DMARC of the author domain."""
+async def gather_message_facts(
+    resolver: Resolver, raw: bytes, envelope: Envelope | None, trust: str = ""
+) -> MessageFacts:
+    """Look at every signature, at SPF of the envelope, and at DMARC of the author domain.
+
+    Without an envelope that of the topmost Received-SPF field is taken: the receiver's own border wrote it last.
+    `trust` names the server whose Authentication-Results count, "" for the topmost field, whoever wrote it.
+    """
     octets = re.sub(rb"\r?\n", b"\r\n", raw)  # files on disk have lost their CRLF
     message = email.parser.BytesHeaderParser(policy=email.policy.compat32).parsebytes(octets)
     fields = [str(value) for value in message.get_all("DKIM-Signature", [])]
@@ -40,6 +47,10 @@ async def gather_message_facts(resolver: Resolver, raw: bytes, envelope: Envelop
         *(_signature(resolver, octets, n, field) for n, field in enumerate(fields[:MOST_SIGNATURES]))
     )
     author = authors[0] if len(authors) == 1 else None
+    source = "given" if envelope is not None else ""
+    if envelope is None:
+        envelope, source = _recorded_envelope(message)
+    text, results = _trusted(message, trust)
     above = organizational_domain(author) if author is not None else None
     spf = await check_host(resolver, envelope) if envelope is not None else None
     spf_domain = _domain(envelope.domain) if envelope is not None else None
@@ -54,8 +65,45 @@ async def gather_message_facts(resolver: Resolver, raw: bytes, envelope: Envelop
         spf_domain,
         await walk(resolver, spf_domain) if spf_domain is not None else None,
         organizational_domain(spf_domain) if spf_domain is not None else None,
-        " ".join(str(message.get("Authentication-Results", "")).split()),
+        text,
+        results,
+        source,
+        _arc_sealers(message),
     )
+
+
+def _recorded_envelope(message: Message) -> tuple[Envelope | None, str]:
+    try:
+        field = received_spf.parse(str(message.get("Received-SPF", "")))
+        mail_from = field.envelope_from or str(message.get("Return-Path", "")).strip().strip("<>")
+        return Envelope.of(field.client_ip, mail_from, field.helo or "unknown"), "Received-SPF"
+    except (RecordSyntaxError, ValueError):
+        return None, ""
+
+
+def _trusted(message: Message, trust: str) -> tuple[str, AuthenticationResults | None]:
+    """Give the topmost field of the trusted server; RFC 8601 §5: others may be forged."""
+    for value in message.get_all("Authentication-Results", []):
+        text = " ".join(str(value).split())
+        try:
+            results = authentication_results.parse(text)
+        except RecordSyntaxError:
+            if not trust:
+                return text, None
+            continue
+        if not trust or results.server == trust.lower():
+            return text, results
+    return "", None
+
+
+def _arc_sealers(message: Message) -> tuple[str, ...]:
+    """Give who sealed the message on its way, the latest first (RFC 8617 §4.1.3)."""
+    found = []
+    for value in message.get_all("ARC-Seal", []):
+        tags = dict(part.strip().partition("=")[::2] for part in "".join(str(value).split()).split(";"))
+        if tags.get("i", "").isdecimal() and len(tags["i"]) < 4 and tags.get("d"):
+            found.append((int(tags["i"]), tags["d"].lower()))
+    return tuple(domain for _, domain in sorted(found, reverse=True))
 
 
 async def _signature(resolver: Resolver, octets: bytes, number: int, field: str) -> SeenSignature:

@@ -44,6 +44,8 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
                 ],
                 "authentication_results": verdict.trusted_results,
                 "differences": list(verdict.differences),
+                "envelope_source": verdict.envelope_source or None,
+                "arc_sealers": list(verdict.arc_sealers),
             }
         )
     lines = [f"From domain: {verdict.author or 'none, or several'}"]
@@ -65,6 +67,10 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
         lines.append(
             f"DMARC {model.result}{policy} by {model.model.upper().replace('RFC', 'RFC ')}  {visible(model.reason)}"
         )
+    if verdict.envelope_source == "Received-SPF":
+        lines.append("note: the connecting address is that of the topmost Received-SPF field")
+    if verdict.arc_sealers:
+        lines.append(f"sealed on its way by (ARC): {', '.join(map(visible, verdict.arc_sealers))}")
     if verdict.trusted_results:
         lines.append(f"the receiver said: {visible(verdict.trusted_results)}")
     return "\n".join([*lines, *(f"differs: {visible(text)}" for text in verdict.differences)])

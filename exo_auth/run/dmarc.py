@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from exo_auth.checks.alignment import Alignment, Identifier, aligned_by_suffix, aligned_by_walk
 from exo_auth.checks.dmarc_policy import DmarcVerdict, judge
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
@@ -23,6 +24,7 @@ class Discovery:
     verdict: DmarcVerdict
     old: DmarcVerdict
     old_queries: tuple[str, ...]
+    alignments: tuple[Alignment, ...] = ()
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -30,12 +32,25 @@ class Discovery:
         return tuple(f"_dmarc.{step.name}" for step in self.walk.steps)
 
 
-def discover(settings: Settings, text: str) -> Discovery:
-    """Walk the tree from a name; raises InputError for no name, CannotLook when DNS gave no verdict."""
+def discover(settings: Settings, text: str, *, spf: str = "", dkim: str = "") -> Discovery:
+    """Walk the tree from a name; raises InputError for no name, CannotLook when DNS gave no verdict.
+
+    `spf` and `dkim` are the domains those authenticated, "" for none: their alignment is judged too.
+    """
     author = DomainName.parse_lookup(text)
+    named = [
+        (mechanism, DomainName.parse_lookup(domain))
+        for mechanism, domain in (("spf", spf), ("dkim", dkim))
+        if domain
+    ]
 
     async def ask() -> Discovery:
-        return await discover_with(resolver_for(settings), author)
+        resolver = resolver_for(settings)
+        found = await discover_with(resolver, author)
+        alignments = [
+            _alignment(found, await _identifier(resolver, mechanism, domain)) for mechanism, domain in named
+        ]
+        return replace(found, alignments=tuple(alignments))
 
     return asyncio.run(ask())
 
@@ -59,6 +74,27 @@ async def discover_with(resolver: Resolver, author: DomainName) -> Discovery:
         raise CannotLook(f"no verdict: {steps[-1].failure}", hint="ask again")
     old = _old_verdict(author, organizational, steps[-1])
     return Discovery(found, judge(found), old, tuple(f"_dmarc.{step.name}" for step in steps))
+
+
+async def _identifier(resolver: Resolver, mechanism: str, domain: DomainName) -> Identifier:
+    from exo_auth.lookup.dmarc_walk import walk
+    from exo_auth.lookup.public_suffix import organizational_domain
+
+    return Identifier(mechanism, domain, await walk(resolver, domain), organizational_domain(domain))
+
+
+def _alignment(found: Discovery, identifier: Identifier) -> Alignment:
+    author, domain = found.walk.author, identifier.domain.ascii
+    new, old = (_is_strict(verdict.record, identifier.mechanism) for verdict in (found.verdict, found.old))
+    by_suffix = aligned_by_suffix(
+        author, found.old.organizational_domain, domain, identifier.psl_organizational, strict=old
+    )
+    by_walk = aligned_by_walk(found.walk, domain, identifier.walk, strict=new)
+    return Alignment(identifier, new, old, by_walk, by_suffix)
+
+
+def _is_strict(record: DmarcRecord | None, mechanism: str) -> bool:
+    return record is not None and (record.strict_spf if mechanism == "spf" else record.strict_dkim)
 
 
 def _old_verdict(author: DomainName, organizational: DomainName, step: WalkStep) -> DmarcVerdict:

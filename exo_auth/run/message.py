@@ -33,7 +33,7 @@ def read_message(file: str) -> bytes:
 
 
 def check_message(
-    settings: Settings, octets: bytes, *, ip: str, mail_from: str, helo: str, now: datetime
+    settings: Settings, octets: bytes, *, ip: str, mail_from: str, helo: str, now: datetime, trust: str = ""
 ) -> MessageVerdict:
     """Judge a message; raises InputError for an address that is none."""
     from exo_auth.lookup.message import gather_message_facts
@@ -45,6 +45,6 @@ def check_message(
         raise InputError(f"“{ip}” is no IP address", hint="write it like 192.0.2.1 or 2001:db8::1") from None
 
     async def ask() -> MessageVerdict:
-        return judge_message(await gather_message_facts(resolver_for(settings), octets, envelope), now)
+        return judge_message(await gather_message_facts(resolver_for(settings), octets, envelope, trust), now)
 
     return asyncio.run(ask())

@@ -157,6 +157,41 @@ def test_the_receivers_word_is_compared(environment: dict[str, str]) -> None:
     assert verdict.differences == ("dmarc: the receiver said fail, here it is pass",)
 
 
+FORGED = b"Authentication-Results: mx.other.test; dmarc=fail\r\n"
+BORDER = b"Authentication-Results: border.test; dkim=pass header.d=author.test; spf=none; dmarc=none\r\n"
+
+
+def test_only_the_trusted_servers_word_counts(environment: dict[str, str]) -> None:
+    mail = FORGED + BORDER + signed()
+    settings = load({}, environment=environment)
+    verdict = check_message(settings, mail, ip="", mail_from="", helo="", now=NOW, trust="BORDER.test")
+    assert verdict.differences == ("dmarc: the receiver said none, here it is pass",)
+    nobody = check_message(settings, mail, ip="", mail_from="", helo="", now=NOW, trust="else.test")
+    assert (nobody.trusted_results, nobody.differences) == ("", ())
+
+
+def test_the_envelope_is_read_from_the_border_servers_field(environment: dict[str, str]) -> None:
+    field = (
+        b"Received-SPF: Pass (border.test: domain of author.test designates 192.0.2.7)\r\n"
+        b" receiver=border.test; client-ip=192.0.2.7; helo=out.author.test; pr=C\r\n"
+        b"Return-Path: <ann@author.test>\r\n"
+    )
+    verdict = judged(environment, field + MAIL)
+    assert (verdict.spf_result, verdict.envelope_source) == ("pass", "Received-SPF")
+    assert "Received-SPF" in message_text(verdict, "table")
+    assert judged(environment, b"Received-SPF: pass (no address)\r\n" + MAIL).spf_result == ""
+
+
+def test_sealers_are_named(environment: dict[str, str]) -> None:
+    seals = (
+        b"ARC-Seal: i=2; a=rsa-sha256; cv=pass; d=second.test; s=s; b=AA\r\n"
+        b"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=first.test; s=s; b=AA\r\n"
+    )
+    verdict = judged(environment, seals + MAIL)
+    assert verdict.arc_sealers == ("second.test", "first.test")
+    assert "second.test" in message_text(verdict, "table")
+
+
 def test_the_command(environment: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "m.eml"
     file.write_bytes(signed().replace(b"\r\n", b"\n"))  # as a file on disk has it
