@@ -28,6 +28,16 @@ SEEDS = {  # well-formed inputs to damage; a target without any gets those of al
         "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/32 include:%{ir}.%{v}._spf.%{d2} a:b.example//64 mx ~all",
         "v=spf1 exists:%{L1r-+,/_=}.x redirect=_spf.%{d} exp=e.%{o}",
     ],
+    "authentication_results": [
+        'mx.example 1; dkim=pass (a (b) "c") reason="x; y" header.d=a.example; spf=fail smtp.mailfrom=b.example',
+    ],
+    "received_spf": ['pass (x: y) client-ip=192.0.2.1; envelope-from="a@b.example"; helo=h'],
+    "mta_sts": ["v=STSv1; id=20261123; x=y;"],
+    "mta_sts_policy": ["version: STSv1\r\nmode: enforce\r\nmx: *.a.example\r\nmax_age: 604800\r\n"],
+    "tls_rpt": ["v=TLSRPTv1; rua=mailto:a@b.example,https://c.example/?q=1"],
+    "dkim_signature": [
+        "v=1; a=rsa-sha256; c=relaxed/simple; d=a.example; s=s1; h=from : to; l=9; t=1; x=2; bh=AAAA; b=AA AA",
+    ],
 }
 OPT = b"\0\0\x29\4\xd0" + bytes(6)
 MESSAGES = [
@@ -67,16 +77,16 @@ class Verdict:
 
 
 def targets() -> list[Target]:
-    """Give the reader of DNS messages and every grammar in `exo_auth.records` that has `looks_like` and `parse`."""
+    """Give the reader of DNS messages and every grammar in `exo_auth.records`."""
     found = [Target("dns message", _reads_a_message, MESSAGES)]
     prefix = exo_auth.records.__name__ + "."
     for module in pkgutil.walk_packages(exo_auth.records.__path__, prefix):
         grammar = importlib.import_module(module.name)
-        if hasattr(grammar, "looks_like") and hasattr(grammar, "parse"):
+        if hasattr(grammar, "parse"):
             name = module.name.removeprefix(prefix)
             texts = SEEDS.get(name) or [text for several in SEEDS.values() for text in several]
             seeds = [text.encode() for text in texts]
-            found.append(Target(name, _reader_of(grammar.looks_like, grammar.parse), seeds))
+            found.append(Target(name, _reader_of(getattr(grammar, "looks_like", str), grammar.parse), seeds))
     return found
 
 
@@ -87,7 +97,9 @@ def _reads_a_message(octets: bytes) -> None:
         return
 
 
-def _reader_of(looks_like: Callable[[str], bool], parse: Callable[[str], object]) -> Callable[[bytes], None]:
+def _reader_of(
+    looks_like: Callable[[str], object], parse: Callable[[str], object]
+) -> Callable[[bytes], None]:
     def read(octets: bytes) -> None:
         text = octets.decode("latin-1")  # every octet is some character
         looks_like(text)

@@ -11,7 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import jsonschema
+import junitparser
 import pytest
+import sarif_pydantic
 from hypothesis import given
 from hypothesis import strategies as st
 from scenes import NOW, accepted, config, key_text, mail_dns, name, rotated, scene, without_cname
@@ -234,6 +236,22 @@ def test_junit_has_a_suite_for_each_domain_and_counts_failures() -> None:
     assert len(root) == 8
     failures = sum(int(suite.get("failures", "")) + int(suite.get("errors", "")) for suite in root)
     assert failures == len(root.findall(".//failure")) + len(root.findall(".//error")) > 0
+
+
+def test_a_ci_server_reads_the_junit_report() -> None:
+    suites = junitparser.JUnitXml.fromstring(findings("junit").encode())
+    cases = [case for suite in suites for case in suite]
+    assert suites.failures + suites.errors == sum(not case.is_passed for case in cases) > 0
+    assert suites.tests == len(cases)
+
+
+def test_sarif_is_valid_and_names_a_rule_for_every_result() -> None:
+    report = sarif_pydantic.Sarif.model_validate_json(findings("sarif"))
+    (run,) = report.runs
+    rules = {rule.id for rule in run.tool.driver.rules or ()}
+    assert report.version == "2.1.0"
+    assert run.results
+    assert {result.rule_id for result in run.results} <= rules
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
