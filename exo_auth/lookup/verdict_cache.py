@@ -13,19 +13,21 @@ Verdict = Reply | LookupFailed
 SHORTEST, LONGEST = 5.0, 3600.0  # seconds; one short run sees one answer, a long-lived process sees changes
 FAULT = 60.0  # seconds that a lasting fault of a zone is remembered; RFC 9520 §3.2 allows 5 minutes
 MOST_VERDICTS = 10_000
+MOST_READ = 512  # answers that were asked for again, kept as they were read
 
 
 class VerdictCache:
     """Verdicts by name and type; the oldest leaves when there are too many. A temporary failure is not kept.
 
-    Answers are kept as octets and read again: reading is cheap, while the garbage collector would look through
-    hundreds of thousands of records again and again.
+    Answers are kept as octets, because the garbage collector would look through hundreds of thousands of records
+    again and again; the few that are asked for many times, such as the includes of SPF, are read once.
     """
 
     def __init__(self, clock: Callable[[], float], most: int = MOST_VERDICTS) -> None:
         self._clock = clock
         self._most = most
         self._kept: dict[tuple[str, str], tuple[float, bytes | LookupFailed, str]] = {}
+        self._read: dict[bytes, Reply] = {}  # by their octets
 
     def get(self, key: tuple[str, str]) -> Verdict | None:
         """Give the verdict while it may be believed."""
@@ -33,7 +35,15 @@ class VerdictCache:
         if kept is None or kept[0] <= self._clock():
             return None
         _, verdict, server = kept
-        return verdict if isinstance(verdict, LookupFailed) else Reply(parse_message(verdict), server)
+        return verdict if isinstance(verdict, LookupFailed) else self._reply(verdict, server)
+
+    def _reply(self, octets: bytes, server: str) -> Reply:
+        reply = self._read.get(octets)
+        if reply is None or reply.server != server:
+            if len(self._read) >= MOST_READ:
+                del self._read[next(iter(self._read))]
+            reply = self._read[octets] = Reply(parse_message(octets), server)
+        return reply
 
     def keep(self, key: tuple[str, str], verdict: Verdict) -> None:
         """Remember a verdict for its time to live."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
@@ -84,6 +86,29 @@ def check() -> bool:
     return fast and each and growth <= 1.3
 
 
+def spf() -> bool:
+    """SPF evaluations beside pyspf, with the resolver's memory and without."""
+    import spf_bench
+
+    cached, uncached = spf_bench.beside_pyspf()
+    fast = told_ratios("spf, cached", cached, 20.0, "times pyspf")
+    each = told_ratios("spf, uncached", uncached, 5.0, "times pyspf")
+    return fast and each
+
+
+def cli() -> bool:
+    """Starting: `--help` beside `az --help` where az is installed, and beside `checkdmarc --help`."""
+    ours = process("-m", "exo_auth", "--help")
+    good = [version(), help_text()]
+    peers = [("checkdmarc", [str(Path(sys.executable).with_name("checkdmarc")), "--help"], 0.25)]
+    if az := shutil.which("az"):
+        peers.append(("az", [az, "--help"], 0.60))
+    for name, line, limit in peers:
+        mine, peer = best(ours, partial(subprocess.run, line, capture_output=True, check=True), rounds=7)
+        good.append(told("help", mine, peer, limit, f"{name} --help"))
+    return all(good)
+
+
 def demo() -> bool:
     """The whole demo beside the half minute it may take."""
     with tempfile.TemporaryDirectory() as home:
@@ -98,7 +123,7 @@ def demo() -> bool:
     return told("demo", time.perf_counter() - start, 30.0, 1.0, "limit")
 
 
-BENCHMARKS = {"version": version, "help": help_text, "dns": dns, "check": check, "demo": demo}
+BENCHMARKS = {"cli": cli, "dns": dns, "spf": spf, "check": check, "demo": demo}
 
 if __name__ == "__main__":
     chosen = sys.argv[1:] or list(BENCHMARKS)
