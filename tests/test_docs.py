@@ -78,7 +78,9 @@ def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
             for name, child in inner.items():
                 yield from walk(child, f"{path} {name}".strip())
 
-    yield from walk(typer.main.get_command(build()), "")
+    tree = build()
+    tree.load_all()
+    yield from walk(tree, "")
 
 
 COMMANDS = dict(commands())

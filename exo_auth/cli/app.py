@@ -7,8 +7,10 @@ import sys
 
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
+from typer.main import get_group_from_info
+from typer.models import TyperInfo
 
-from exo_auth.cli import commands
+from exo_auth.cli.commands import Tree
 from exo_auth.errors import ExoAuthError
 
 EXIT_USAGE = 64  # Click's own 2 means “changes pending” here
@@ -16,19 +18,24 @@ EXIT_INTERRUPTED = 130
 COMPLETE_VARIABLE = "_EXO_AUTH_COMPLETE"  # set by the shell's completion script
 
 
-def build() -> typer.Typer:
+def build() -> Tree:
     """Assemble the tree."""
-    app = typer.Typer(
+    info = TyperInfo(
+        typer.Typer(),
         name="exo-auth",
+        cls=Tree,
         help="Makes and keeps e-mail authentication right for the domains of an Exchange Online tenant.",
         no_args_is_help=True,
-        rich_markup_mode=None,  # rich would double the time --help takes
-        pretty_exceptions_enable=False,
-        add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
-    commands.mount(app)
-    return app
+    tree = get_group_from_info(
+        info,
+        pretty_exceptions_short=True,
+        suggest_commands=True,
+        rich_markup_mode=None,  # rich would double the time --help takes
+    )
+    assert isinstance(tree, Tree)  # noqa: S101 - Typer makes what `cls` names
+    return tree
 
 
 def run(arguments: list[str]) -> int:
@@ -38,9 +45,7 @@ def run(arguments: list[str]) -> int:
 
         completion_init()
     try:
-        code = typer.main.get_command(build()).main(
-            args=arguments, prog_name="exo-auth", standalone_mode=False
-        )
+        code = build().main(args=arguments, prog_name="exo-auth", standalone_mode=False)
         sys.stdout.flush()
     except NoArgsIsHelpError as help_wanted:
         help_wanted.show()

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import typer
 
 from exo_auth.cli.app import build
 from exo_auth.cli.check import FailOn, findings_exit_code
+from exo_auth.cli.commands import BRANCHES, Branch
 from exo_auth.run.carry_out import wait_for_our_turn
 from exo_auth.run.config import load
 from exo_auth.run.config_schema import SETTINGS
@@ -23,7 +23,9 @@ def options() -> Iterator[tuple[str, Any]]:
             if parameter.param_type_name == "option" and parameter.name != "help":
                 yield f"{path} {parameter.opts[-1]}", parameter
 
-    yield from walk(typer.main.get_command(build()), "")
+    tree = build()
+    tree.load_all()
+    yield from walk(tree, "")
 
 
 ALL = list(options())
@@ -37,6 +39,12 @@ def test_an_option_has_an_environment_twin_and_a_help_text(name: str, parameter:
     assert parameter.envvar or in_settings_table, name
     if in_settings_table and not parameter.envvar:
         assert "[env: EXO_AUTH_" in parameter.help, name
+
+
+@pytest.mark.parametrize("branch", BRANCHES, ids=lambda branch: branch.name)
+def test_the_table_of_branches_says_what_the_commands_say(branch: Branch) -> None:
+    own = (branch.load().help or "").split("\n\n")[0].replace("\n", " ").strip()
+    assert own == branch.help
 
 
 def test_no_option_takes_a_secret() -> None:
