@@ -3,9 +3,8 @@
 The names of `exo_auth.api` can be imported from here; nothing of it is loaded before it is asked for.
 """
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
+TYPE_CHECKING = False  # what type checkers take for True; importing typing would cost --version a quarter
 
 if TYPE_CHECKING:
     from exo_auth.api import check_domain, discover_dmarc, evaluate_spf
