@@ -12,7 +12,7 @@ from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing
 from exo_auth.facts.domain import NameServerView
 from exo_auth.facts.propagation import AuthorityView, Delegation, Propagation, ResolverView
-from exo_auth.lookup.exchange_messages import ask
+from exo_auth.lookup.exchange_messages import ask, question_about
 from exo_auth.lookup.presentation import written
 from exo_auth.lookup.public_suffix import organizational_domain
 from exo_auth.lookup.resolver import Resolver
@@ -264,7 +264,8 @@ async def _direct(
 ) -> Message | OSError | MalformedMessage:
     until = asyncio.get_running_loop().time() + authorities.timeout
     try:
-        return await ask(client, server, name, rdtype, until=until, recursion_desired=False)
+        question = question_about(name, rdtype, recursion_desired=False)
+        return await ask(client, server, question, until)
     except (OSError, MalformedMessage) as error:
         return error
 

@@ -8,24 +8,31 @@ import secrets
 
 from exo_auth.domain_name import DomainName
 from exo_auth.lookup.udp_client import Question, Server, UdpClient
-from exo_auth.lookup.wire import PAYLOAD, TYPES, MalformedMessage, Message, encode_query, parse_message
+from exo_auth.lookup.wire import (
+    PAYLOAD,
+    TYPES,
+    MalformedMessage,
+    Message,
+    encode_query,
+    ordinary_query,
+    parse_message,
+)
+
+_HEADER_OCTETS, _OPT_OCTETS = 12, 11  # of a query: before the question, and EDNS after it
 
 
-async def ask(
-    client: UdpClient,
-    server: Server,
+def question_about(
     name: DomainName,
     rdtype: str,
     *,
-    until: float,
     edns: bool = True,
     checking_disabled: bool = False,
     recursion_desired: bool = True,
-) -> Message:
-    """Ask one server, again while time is left; raises TimeoutError, OSError or MalformedMessage.
-
-    `until` is a time of the event loop's clock, in seconds.
-    """
+) -> Question:
+    """Write a question; raises ValueError for a label over 63 octets."""
+    if edns and recursion_desired and not checking_disabled:
+        query, section = ordinary_query(name.ascii, rdtype)
+        return Question(name.ascii, TYPES[rdtype], query, section)
     query = encode_query(
         name,
         rdtype,
@@ -34,8 +41,20 @@ async def ask(
         checking_disabled=checking_disabled,
         recursion_desired=recursion_desired,
     )
-    question = Question(name.ascii, TYPES[rdtype], query)
-    message = await client.exchange(server, question, until)
+    section = query[_HEADER_OCTETS : len(query) - _OPT_OCTETS if edns else None]
+    return Question(name.ascii, TYPES[rdtype], query, section)
+
+
+async def ask(client: UdpClient, server: Server, question: Question, until: float) -> Message:
+    """Ask one server, again while time is left; raises TimeoutError, OSError or MalformedMessage.
+
+    `until` is a time of the event loop's clock, in seconds.
+    """
+    return await completed(await client.exchange(server, question, until), server, question, until)
+
+
+async def completed(message: Message, server: Server, question: Question, until: float) -> Message:
+    """Give the answer itself, or the whole one over TCP where it was cut off; raises as `ask` does."""
     if message.truncated:
         async with asyncio.timeout_at(until):
             return await _over_tcp(server, question)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, LookupFailed
-from exo_auth.lookup.exchange_messages import ask
+from exo_auth.lookup.exchange_messages import ask, completed, question_about
 from exo_auth.lookup.pacing import TokenBucket, polite_rate
-from exo_auth.lookup.udp_client import Server, UdpClient
+from exo_auth.lookup.udp_client import Question, Server, UdpClient
 from exo_auth.lookup.wire import (
     BADVERS,
     FORMERR,
@@ -45,8 +45,7 @@ class _Try(NamedTuple):
 
     @property
     def where(self) -> str:
-        host, port = self.server
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return _where(self.server)
 
     @property
     def what(self) -> str:
@@ -75,9 +74,45 @@ class NameServers:
         self._attempts = max(1, attempts)
         self._silent: set[Server] = set()
         self._without_edns: set[Server] = set()
+        self._first = servers[0] if servers else None
+        self._first_where = _where(servers[0]) if servers else ""
 
     async def reply(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
         """Ask until one server gives a verdict; else give the failure that says most."""
+        heard: Message | OSError | MalformedMessage | None = None
+        started = asyncio.get_running_loop().time()
+        question = self._plain_question(name, rdtype)
+        if question is not None and self._first is not None:
+            until = started + self._timeout / (len(self._servers) * self._attempts)
+            under_way = self.client.begin(self._first, question, until, started)
+            if under_way is not None:
+                try:
+                    heard = await under_way.answer
+                except (OSError, MalformedMessage) as error:
+                    heard = error
+                finally:
+                    under_way.end()
+                if isinstance(heard, Message) and _settles(heard):
+                    return Reply(heard, self._first_where)
+        return await self._in_turn(name, rdtype, started, heard)
+
+    def _plain_question(self, name: DomainName, rdtype: str) -> Question | None:
+        """Write the question if nothing stands between it and the first server."""
+        if self._silent or self._without_edns or self._buckets:
+            return None
+        try:
+            return question_about(name, rdtype)
+        except ValueError:
+            return None
+
+    async def _in_turn(
+        self,
+        name: DomainName,
+        rdtype: str,
+        started: float,
+        heard: Message | OSError | MalformedMessage | None,
+    ) -> Reply | LookupFailed:
+        """Ask the servers in turn; `heard` is what the first one was heard to say already."""
         failure = LookupFailed(
             FailureReason.NETWORK,
             "this machine names no name server; give one with --nameserver",
@@ -85,13 +120,14 @@ class NameServers:
         )
         tries = sorted(self._servers, key=self._silent.__contains__) * self._attempts
         now = asyncio.get_running_loop().time
-        deadline = now() + self._timeout
+        deadline = started + self._timeout
         for number, server in enumerate(tries):
-            if wait := self._take(server):
+            if heard is None and (wait := self._take(server)):
                 await asyncio.sleep(wait)
                 deadline += wait
             share = (deadline - now()) / (len(tries) - number)
-            reply = await self._one(_Try(server, name, rdtype, now() + share))
+            reply = await self._one(_Try(server, name, rdtype, now() + share), heard)
+            heard = None
             if isinstance(reply, Reply) or reply.reason is FailureReason.BOGUS:
                 return reply  # a bogus zone is a verdict: a server that does not validate would only hide it
             failure = reply if number == 0 else _telling(failure, reply)
@@ -101,9 +137,13 @@ class NameServers:
         bucket = self._buckets.get(server)
         return 0.0 if bucket is None else bucket.take(asyncio.get_running_loop().time())
 
-    async def _one(self, one: _Try) -> Reply | LookupFailed:
+    async def _one(
+        self, one: _Try, heard: Message | OSError | MalformedMessage | None
+    ) -> Reply | LookupFailed:
         try:
-            message = await self._ask(one)
+            if isinstance(heard, Exception):
+                raise heard
+            message = await self._ask(one, heard=heard)
             reply = _read(one, message) if message.rcode != SERVFAIL else await self._doubted(one, message)
         except TimeoutError as error:
             self._silent.add(one.server)
@@ -135,17 +175,15 @@ class NameServers:
         except (OSError, MalformedMessage):  # TimeoutError is an OSError; the SERVFAIL stays the news
             return None
 
-    async def _ask(self, one: _Try, *, checking_disabled: bool = False) -> Message:
+    async def _ask(
+        self, one: _Try, *, checking_disabled: bool = False, heard: Message | None = None
+    ) -> Message:
         edns = one.server not in self._without_edns
-        message = await ask(
-            self.client,
-            one.server,
-            one.name,
-            one.rdtype,
-            until=one.until,
-            edns=edns,
-            checking_disabled=checking_disabled,
-        )
+        question = question_about(one.name, one.rdtype, edns=edns, checking_disabled=checking_disabled)
+        if heard is not None:
+            message = await completed(heard, one.server, question, one.until)
+        else:
+            message = await ask(self.client, one.server, question, one.until)
         if edns and message.rcode in _NO_EDNS:
             self._without_edns.add(one.server)
             return await self._ask_again(one, checking_disabled=checking_disabled)
@@ -154,6 +192,18 @@ class NameServers:
     async def _ask_again(self, one: _Try, *, checking_disabled: bool = False) -> Message:
         self._take(one.server)  # the next question waits for this one too
         return await self._ask(one, checking_disabled=checking_disabled)
+
+
+def _where(server: Server) -> str:
+    host, port = server
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _settles(message: Message) -> bool:
+    """Is it a whole answer that says what there is or is not, without anything to look into?"""
+    if message.rcode not in _VERDICTS or message.truncated:
+        return False
+    return bool(message.answers) or not _is_referral(message)
 
 
 def _read(one: _Try, message: Message) -> Reply | LookupFailed:

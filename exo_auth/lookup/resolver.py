@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -141,6 +141,9 @@ class StubResolver:
             reply = await self._reply(at, rdtype)
             if isinstance(reply, LookupFailed):
                 return replace(reply, via=via)
+            records = _records(reply, at, rdtype)
+            if records:  # where they stand there is no CNAME, RFC 2181 §10.1
+                return _found(reply, records, via, tuple([record.data for record in records]))
             hops = _hops(at, reply)
             if isinstance(hops, _Broken):
                 return _failed(hops, via, reply.server)
@@ -161,8 +164,14 @@ class StubResolver:
             return answer
         return _with(answer, tuple(target.ascii for target in answer.values))
 
-    async def _reply(self, name: DomainName, rdtype: str) -> Verdict:
+    def _reply(self, name: DomainName, rdtype: str) -> Awaitable[Verdict]:
         key = (name.ascii, rdtype)
+        if key in self._under_way or self._verdicts.has(key):
+            return self._shared(key, name)
+        return self._ask(key, name)
+
+    async def _shared(self, key: tuple[str, str], name: DomainName) -> Verdict:
+        """Give what is known, or what another is about to hear."""
         while True:
             known = self._verdicts.get(key)
             if known is not None:
@@ -213,8 +222,11 @@ def _hops(start: DomainName, reply: Reply) -> tuple[Hop, ...] | _Broken:
 
 
 def _records(reply: Reply, owner: DomainName, rdtype: str) -> list[Record]:
+    answers = reply.message.answers
+    if not answers:
+        return []
     wanted, name = TYPES[rdtype], owner.ascii
-    return [record for record in reply.message.answers if record.type == wanted and record.owner == name]
+    return [record for record in answers if record.type == wanted and record.owner == name]
 
 
 def _does_not_end(start: DomainName, via: tuple[Hop, ...]) -> bool:

@@ -28,11 +28,15 @@ _RESPONSE_AND_OPCODE = 0xF800
 
 
 class Question(NamedTuple):
-    """What is asked: the name, the number of the type, and the whole query, whatever message id it has."""
+    """What is asked: the name, the number of the type, and the whole query, whatever message id it has.
+
+    `section` is the question as it stands in the query, which servers repeat.
+    """
 
     name: str
     type: int
     query: bytes
+    section: bytes
 
     def is_answered_by(self, message: Message) -> bool:
         """Is this an answer, to this question? The message id is for the caller to compare."""
@@ -93,13 +97,30 @@ class UdpClient:
             if self._sweeper is None or self._sweeper.done():
                 self._sweeper = loop.create_task(self._sweep(loop))
             self.questions += 1
-            number = channel.ask(number, question, until)
+            one = channel.ask(number, question, until)
             try:
-                return await channel.pending[number].answer
+                return await one.answer
             finally:
-                channel.forget(number)
+                channel.forget(one.number)
         finally:
             slots.release()
+
+    def begin(self, server: Server, question: Question, until: float, now: float) -> Pending | None:
+        """Ask at once, without a coroutine; None where a socket or a slot has to be waited for: then `exchange`.
+
+        Whoever gets a `Pending` awaits its `answer` and then calls its `end`, whatever happens.
+        """
+        peer = self._peers.get(server)
+        if peer is None or self._sweeper is None or self._sweeper.done():
+            return None
+        number, pick = self.drawn()
+        channel = peer.channels[pick]
+        if channel is None or channel.is_worn(now) or channel.loop is not asyncio.get_running_loop():
+            return None
+        if not peer.slots.take():
+            return None
+        self.questions += 1
+        return channel.ask(number, question, until)
 
     def close(self) -> None:
         """Close all sockets; who still waits for an answer gets ConnectionAbortedError."""
@@ -178,13 +199,25 @@ class _Peer:
         self.timer = max(SHORTEST_TIMER, self._smoothed + 4 * self._variation)
 
 
-class _Pending:
+class Pending:
     """A question under way; times are of the event loop's clock, in seconds."""
 
-    __slots__ = ("answer", "due", "ignored", "question", "sent", "timer", "until", "wire")
+    __slots__ = (
+        "answer",
+        "channel",
+        "due",
+        "ignored",
+        "number",
+        "question",
+        "sent",
+        "timer",
+        "until",
+        "wire",
+    )
 
     def __init__(
         self,
+        channel: _Channel,
         question: Question,
         number: int,
         answer: asyncio.Future[Message],
@@ -193,10 +226,16 @@ class _Pending:
         timer: float,
         ignored: int,
     ) -> None:
+        self.channel, self.number = channel, number
         self.question, self.answer, self.until = question, answer, until
         self.wire = number.to_bytes(2) + question.query[2:]
         self.sent, self.timer, self.due = now, timer, now + timer
         self.ignored = ignored  # datagrams on this socket before it was asked
+
+    def end(self) -> None:
+        """Forget the question, and give its slot back."""
+        self.channel.forget(self.number)
+        self.channel.peer.slots.release()
 
 
 class _Channel(asyncio.DatagramProtocol):
@@ -204,8 +243,8 @@ class _Channel(asyncio.DatagramProtocol):
 
     def __init__(self, client: UdpClient, peer: _Peer, loop: asyncio.AbstractEventLoop) -> None:
         self.socket = _connected(peer.server)
-        self.pending: dict[int, _Pending] = {}
-        self._client, self._peer, self._loop = client, peer, loop
+        self.pending: dict[int, Pending] = {}
+        self._client, self.peer, self.loop = client, peer, loop
         self._transport: asyncio.DatagramTransport | None = None
         self._send: Callable[[bytes], object] = self.socket.send
         self._questions_left = client.questions_per_socket
@@ -215,9 +254,9 @@ class _Channel(asyncio.DatagramProtocol):
 
     async def listen(self) -> None:
         try:
-            self._loop.add_reader(self.socket, self._drain)
+            self.loop.add_reader(self.socket, self._drain)
         except NotImplementedError:  # the event loop of Windows has datagram endpoints only
-            self._transport, _ = await self._loop.create_datagram_endpoint(lambda: self, sock=self.socket)
+            self._transport, _ = await self.loop.create_datagram_endpoint(lambda: self, sock=self.socket)
             self._send = self._transport.sendto
 
     def is_worn(self, now: float) -> bool:
@@ -230,30 +269,30 @@ class _Channel(asyncio.DatagramProtocol):
             self._client.discard(self)
 
     def leave_peer(self) -> None:
-        channels = self._peer.channels
+        channels = self.peer.channels
         channels[:] = [None if channel is self else channel for channel in channels]
 
     def close(self) -> None:
-        if self._loop.is_closed():
+        if self.loop.is_closed():
             self.socket.close()
         elif self._transport is not None:
             self._transport.abort()
         elif self.socket.fileno() >= 0:
-            self._loop.remove_reader(self.socket)
+            self.loop.remove_reader(self.socket)
             self.socket.close()
 
-    def ask(self, number: int, question: Question, until: float) -> int:
-        """Send a question; gives its message id, which is another when that one is taken."""
+    def ask(self, number: int, question: Question, until: float) -> Pending:
+        """Send a question under this message id, or another when that one is taken."""
         while number in self.pending:
             number, _ = self._client.drawn()
-        now = self._loop.time()
-        one = _Pending(
-            question, number, self._loop.create_future(), until, now, self._peer.timer, self._ignored
+        now = self.loop.time()
+        one = Pending(
+            self, question, number, self.loop.create_future(), until, now, self.peer.timer, self._ignored
         )
         self.pending[number] = one
         self._questions_left -= 1
         self._transmit(one, now)
-        return number
+        return one
 
     def forget(self, number: int) -> None:
         del self.pending[number]
@@ -270,7 +309,7 @@ class _Channel(asyncio.DatagramProtocol):
                 one.timer *= 2  # RFC 6298 §5.5
                 one.due = now + one.timer
                 self._client.retransmissions += 1
-                self._client.on_repeat(self._peer.server)
+                self._client.on_repeat(self.peer.server)
                 self._transmit(one, now)
 
     def fail(self, error: OSError) -> None:
@@ -279,12 +318,12 @@ class _Channel(asyncio.DatagramProtocol):
             _end(one, OSError(error.errno, error.strerror or str(error)))
 
     def datagram_received(self, data: bytes, _addr: object) -> None:
-        self._read(data, self._loop.time())
+        self._read(data, self.loop.time())
 
     def error_received(self, exc: Exception) -> None:
         self.fail(exc if isinstance(exc, OSError) else OSError(None, str(exc)))
 
-    def _transmit(self, one: _Pending, now: float) -> None:
+    def _transmit(self, one: Pending, now: float) -> None:
         try:
             self._send(one.wire)
         except (BlockingIOError, InterruptedError):  # the kernel's buffer is full
@@ -293,7 +332,7 @@ class _Channel(asyncio.DatagramProtocol):
             self.fail(error)
 
     def _drain(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         receive, read = self.socket.recv, self._read
         for _ in range(_DATAGRAMS_AT_ONCE):
             try:
@@ -311,7 +350,7 @@ class _Channel(asyncio.DatagramProtocol):
         if one is not None and one.answer.done():
             return  # the second answer to a question that was sent twice
         try:
-            message = parse_message(data)
+            message = parse_message(data, one.question if one is not None else None)
         except MalformedMessage as error:
             if one is None:
                 self._ignore("no DNS message")
@@ -323,19 +362,19 @@ class _Channel(asyncio.DatagramProtocol):
             return
         # After a repetition too the time counts from the first sending: too long at worst. Leaving it out would
         # never show that the server has become slower than the timer (RFC 6298 §3 has no such samples).
-        self._peer.heard(now - one.sent)
+        self.peer.heard(now - one.sent)
         one.answer.set_result(message)
 
     def _ignore(self, what: str) -> None:
         self._ignored += 1
         self._last_ignored = what
 
-    def _told_of_ignored(self, one: _Pending) -> str:
+    def _told_of_ignored(self, one: Pending) -> str:
         count = self._ignored - one.ignored
         return f"; {count} datagrams were ignored, the last was {self._last_ignored}" if count else ""
 
 
-def _end(one: _Pending, error: Exception) -> None:
+def _end(one: Pending, error: Exception) -> None:
     if not one.answer.done():
         one.answer.set_exception(error)
         one.answer.exception()  # the one who waited may have left already

@@ -29,6 +29,10 @@ class VerdictCache:
         self._kept: dict[tuple[str, str], tuple[float, bytes | LookupFailed, str]] = {}
         self._read: dict[bytes, Reply] = {}  # by their octets
 
+    def has(self, key: tuple[str, str]) -> bool:
+        """Is there any verdict, old or not? Cheaper than to get it."""
+        return key in self._kept
+
     def get(self, key: tuple[str, str]) -> Verdict | None:
         """Give the verdict while it may be believed."""
         kept = self._kept.get(key)
@@ -47,16 +51,18 @@ class VerdictCache:
 
     def keep(self, key: tuple[str, str], verdict: Verdict) -> None:
         """Remember a verdict for its time to live."""
-        self._kept.pop(key, None)
-        if isinstance(verdict, LookupFailed) and verdict.temporary:
-            return
-        while len(self._kept) >= self._most:
-            del self._kept[next(iter(self._kept))]
-        until = self._clock() + _lifetime(verdict)
+        kept = self._kept
+        kept.pop(key, None)
         if isinstance(verdict, LookupFailed):
-            self._kept[key] = until, verdict, ""
+            if verdict.temporary:
+                return
+            entry: tuple[float, bytes | LookupFailed, str] = (self._clock() + FAULT, verdict, "")
         else:
-            self._kept[key] = until, verdict.message.octets, verdict.server
+            message = verdict.message
+            entry = self._clock() + _lifetime(message), message.octets, verdict.server
+        while len(kept) >= self._most:
+            del kept[next(iter(kept))]
+        kept[key] = entry
 
 
 def negative_ttl(message: Message) -> int | None:
@@ -67,11 +73,11 @@ def negative_ttl(message: Message) -> int | None:
     return None
 
 
-def _lifetime(verdict: Verdict) -> float:
-    if isinstance(verdict, LookupFailed):
-        return FAULT
-    times = [record.ttl for record in verdict.message.answers]
-    absence = negative_ttl(verdict.message)
-    if absence is not None:
-        times.append(absence)
-    return min(max(SHORTEST, min(times, default=0)), LONGEST)
+def _lifetime(message: Message) -> float:
+    shortest = LONGEST if message.answers else 0.0
+    for record in message.answers:
+        if record.ttl < shortest:
+            shortest = record.ttl
+    if message.authority and (absence := negative_ttl(message)) is not None:
+        shortest = min(shortest, absence) if message.answers else min(LONGEST, absence)
+    return shortest if shortest > SHORTEST else SHORTEST

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from exo_auth.domain_name import DomainName
 
@@ -52,6 +52,9 @@ _LONGEST_NAME = 255  # octets on the wire with the root label, RFC 1035 §2.3.4
 _MOST_LABELS = 127  # in 255 octets
 _QUESTION_AT = _HEADER.size
 
+_ORDINARY_HEADER = _HEADER.pack(0, _AUTHENTICATED | _RECURSION_DESIRED, 1, 0, 0, 1)
+_ORDINARY_EDNS = b"\0" + _FIXED.pack(OPT, PAYLOAD, 0, 0)  # RFC 6891 §6.1.2
+_TYPE_AND_CLASS = {rdtype: _QUESTION.pack(number, CLASS_IN) for rdtype, number in TYPES.items()}
 _ESCAPE = re.compile(r"\\(\d{3})", re.ASCII)
 _ODD = re.compile(rb"[^!-~]|[.\\]")
 _PLAIN = bytes(set(range(0x21, 0x7F)) - {0x5C})  # what stays itself in text; the dots are counted apart
@@ -174,6 +177,12 @@ def encode_query(
     return wire + _type_and_edns(rdtype, edns_payload, dnssec_ok)
 
 
+def ordinary_query(text: str, rdtype: str) -> tuple[bytes, bytes]:
+    """Write what `encode_query` writes without options, with message id 0; gives it and the question inside it."""
+    section = _encode_name(text) + _TYPE_AND_CLASS[rdtype]
+    return _ORDINARY_HEADER + section + _ORDINARY_EDNS, section
+
+
 @lru_cache(maxsize=256)
 def _type_and_edns(rdtype: str, payload: int, dnssec_ok: bool) -> bytes:
     opt = b"\0" + _FIXED.pack(OPT, payload, _DNSSEC_OK if dnssec_ok else 0, 0)  # RFC 6891 §6.1.2
@@ -193,10 +202,23 @@ def _encode_name(text: str) -> bytes:
         raise ValueError(f"{text} has a label of more than {_LONGEST_LABEL} octets") from None
 
 
-def parse_message(data: bytes) -> Message:
+class Asked(Protocol):
+    """A question whose repetition in an answer need not be read."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - as in Message.question
+
+    @property
+    def type(self) -> int: ...  # noqa: D102
+
+    @property
+    def section(self) -> bytes: ...  # noqa: D102 - its octets in the query
+
+
+def parse_message(data: bytes, asked: Asked | None = None) -> Message:
     """Read an answer; raises MalformedMessage, whatever the octets are. Octets after the last record are ignored."""
     try:
-        return _message(data)
+        return _message(data, asked)
     except (struct.error, IndexError):
         raise MalformedMessage("the message ends too early") from None
 
@@ -204,14 +226,18 @@ def parse_message(data: bytes) -> Message:
 _Names = dict[int, tuple[str, int]]  # offset in the message → the name there and its octets on the wire
 
 
-def _message(data: bytes) -> Message:
+def _message(data: bytes, asked: Asked | None) -> Message:
     number, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(data)
     if questions > 1:
         _refuse("more than one question")
     at = _QUESTION_AT
     names: _Names = {}
     question = None
-    if questions:
+    if questions and asked is not None and data.startswith(asked.section, at):
+        names[at] = asked.name, len(asked.section) - 4
+        at += len(asked.section)
+        question = (asked.name, asked.type)
+    elif questions:
         name, at = _name(data, at, names)
         rdtype, rdclass = _QUESTION.unpack_from(data, at)
         if rdclass != CLASS_IN:

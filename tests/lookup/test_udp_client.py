@@ -13,8 +13,9 @@ import pytest
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, Found, LookupFailed, Missing
+from exo_auth.lookup.exchange_messages import question_about
 from exo_auth.lookup.udp_client import SOCKETS, Question, UdpClient
-from exo_auth.lookup.wire import TYPES, MalformedMessage, Message, encode_query
+from exo_auth.lookup.wire import MalformedMessage, Message
 
 NAME = DomainName.parse_lookup("selector1._domainkey.a.example")
 LONG, SHORT = 30.0, 0.2  # seconds; nothing here waits for the long one
@@ -25,7 +26,7 @@ def good(q: Any) -> Any:
 
 
 def question(name: DomainName = NAME) -> Question:
-    return Question(name.ascii, TYPES["TXT"], encode_query(name, "TXT", 0))
+    return question_about(name, "TXT")
 
 
 async def ask(client: UdpClient, server: Any, name: DomainName = NAME, seconds: float = LONG) -> Message:
