@@ -47,7 +47,7 @@ HOMES = {  # third-party package -> the layers it is at home in
     "tenacity": {"exchange"},
     "requests": {"exchange", "identity", "lookup"},
     "rich": {"render"},
-    "yaml": {"run"},
+    "yaml": {"run", "render"},
     "filelock": {"run"},
     "platformdirs": {"run"},
     "typer": {"cli"},

@@ -96,3 +96,101 @@ def lint(
     parsed = read_dmarc(record)
     put(dmarc_lint_text(record, parsed, common.settings().output))
     raise typer.Exit(EXIT_WRONG if isinstance(parsed, RecordSyntaxError) or parsed.faults else 0)
+
+
+Words = Annotated[
+    str,
+    typer.Option(
+        "--policy", metavar="POLICY", envvar="EXO_AUTH_DMARC_POLICY", help="none, quarantine or reject."
+    ),
+]
+
+
+@app.command()
+@command
+def generate(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+    policy: Words = "",
+    subdomains: Annotated[
+        str,
+        typer.Option("--subdomains", metavar="POLICY", envvar="EXO_AUTH_DMARC_SP", help="The sp tag."),
+    ] = "",
+    nonexistent: Annotated[
+        str,
+        typer.Option("--nonexistent", metavar="POLICY", envvar="EXO_AUTH_DMARC_NP", help="The np tag."),
+    ] = "",
+    rua: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rua", metavar="URI", envvar="EXO_AUTH_DMARC_RUA", help="Where reports go. Repeatable."
+        ),
+    ] = None,
+    ruf: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ruf", metavar="URI", envvar="EXO_AUTH_DMARC_RUF", help="Where failures go. Repeatable."
+        ),
+    ] = None,
+    strict: Annotated[
+        bool | None,
+        typer.Option("--strict/--relaxed", envvar="EXO_AUTH_DMARC_STRICT", help="Alignment of both."),
+    ] = None,
+) -> None:
+    """Make the record from the published one, with the tags of RFC 9989 only, and say what receivers will do.
+
+    A stricter policy is refused (exit code 3) while SPF or DKIM are not in order.
+
+    Example:  exo-auth dmarc generate contoso.com --policy quarantine --rua mailto:dmarc@contoso.com
+    """
+    from exo_auth.cli.records import show_changes
+    from exo_auth.plan.dmarc_edit import DmarcWish, policy_named
+    from exo_auth.run.policy_records import generate_dmarc
+
+    settings = common.settings()
+    wish = DmarcWish(
+        policy_named(policy),
+        policy_named(subdomains),
+        policy_named(nonexistent),
+        tuple(rua or ()),
+        tuple(ruf or ()),
+        strict,
+    )
+    show_changes(settings, [generate_dmarc(settings, domain, wish)])
+
+
+@app.command()
+@command
+def authorize(
+    common: Common,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="NAME", envvar="EXO_AUTH_DMARC_HOST", help="Who takes the reports."),
+    ],
+    domains: Annotated[
+        list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="About whom; - reads standard input.")
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE", envvar="EXO_AUTH_FILE", help="One domain a line."),
+    ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="FORM", envvar="EXO_AUTH_FORM", help="table, zone, octodns, terraform, …"
+        ),
+    ] = "",
+) -> None:
+    """Print the records by which a host agrees to take reports about other domains (RFC 9990 §4).
+
+    Example:  exo-auth dmarc authorize --host reports.msp.example --file clients.txt --as zone
+    """
+    from exo_auth.cli.naming import names_given
+    from exo_auth.domain_name import DomainName
+    from exo_auth.plan.dmarc_edit import authorizations
+    from exo_auth.render.record_set_text import written_as
+
+    settings = common.settings()
+    zone = DomainName.parse_lookup(host)
+    sets = authorizations(names_given(domains, file), zone)
+    put(written_as(form or ("json" if settings.output == "json" else "table"), zone, sets))

@@ -2,17 +2,172 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import clear_progress, progress, put
+from exo_auth.cli.talk import clear_progress, note, progress, put, warner
+
+if TYPE_CHECKING:
+    from exo_auth.domain_name import DomainName
+    from exo_auth.facts.tenant import DkimSigningConfig
+    from exo_auth.run.record_export import DomainRecords, RecordWish
+    from exo_auth.run.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 
 EXIT_WAITING = 4
 EXIT_NO_VERDICT = 6
+
+
+EXIT_REFUSED = 3
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user adds to what the tenant and DNS say."""
+
+    rua: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rua", metavar="URI", envvar="EXO_AUTH_DMARC_RUA", help="Where DMARC reports go. Repeatable."
+        ),
+    ] = None
+    tls_rua: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tls-rua", metavar="URI", envvar="EXO_AUTH_TLS_RUA", help="Where TLS reports go. Repeatable."
+        ),
+    ] = None
+    dmarc: Annotated[
+        str,
+        typer.Option(
+            "--policy", metavar="POLICY", envvar="EXO_AUTH_DMARC_POLICY", help="none, quarantine, reject."
+        ),
+    ] = ""
+    policy_host: Annotated[
+        str,
+        typer.Option(
+            "--policy-host",
+            metavar="NAME",
+            envvar="EXO_AUTH_POLICY_HOST",
+            help="Where MTA-STS policies are hosted.",
+        ),
+    ] = ""
+    parked: Annotated[
+        bool, typer.Option("--parked", envvar="EXO_AUTH_PARKED", help="They send and take no mail.")
+    ] = False
+    file: Annotated[
+        str | None, typer.Option("--file", metavar="FILE", envvar="EXO_AUTH_FILE", help="One domain a line.")
+    ] = None
+    no_sign_in: Annotated[
+        bool, typer.Option("--no-sign-in", envvar="EXO_AUTH_NO_SIGN_IN", help="Ask DNS alone.")
+    ] = False
+
+    def wish(self) -> RecordWish:
+        """Read the words; raises InputError."""
+        from exo_auth.domain_name import DomainName
+        from exo_auth.plan.dmarc_edit import DmarcWish, policy_named
+        from exo_auth.run.record_export import RecordWish
+
+        dmarc = DmarcWish(policy_named(self.dmarc), rua=tuple(self.rua or ()))
+        host = DomainName.parse_lookup(self.policy_host).ascii if self.policy_host else ""
+        return RecordWish(dmarc, tuple(self.tls_rua or ()), host, self.parked)
+
+
+Named = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[DOMAIN]...", help="Domains, or globs of a tenant; - reads standard input."),
+]
+
+
+@app.command()
+@command
+def export(
+    common: Common,
+    wishes: Wishes,
+    domains: Named = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            envvar="EXO_AUTH_FORM",
+            help="table, zone, octodns, dnscontrol, terraform, azure, csv, text.",
+        ),
+    ] = "table",
+    only_changes: Annotated[
+        bool, typer.Option("--changes", envvar="EXO_AUTH_CHANGES", help="Only what is not there yet.")
+    ] = False,
+) -> None:
+    """Print the complete record set a domain needs, in order: from the tenant, and from what is published.
+
+    Exit code 3 when a record is refused, with the reason on stderr; the others are printed.
+
+    Example:  exo-auth dns export contoso.com --rua mailto:dmarc@contoso.com --as text
+    """
+    from exo_auth.render.document import to_text
+    from exo_auth.render.record_set_text import sets_document, written_as
+
+    settings, found = records_of(common, wishes, domains)
+    refused = False
+    documents = []
+    for one in found:
+        sets = [c.as_set for c in one.changes if not c.refusal and (c.is_needed or not only_changes)]
+        for change in one.changes:
+            if change.refusal and change.is_needed:
+                refused = True
+                note(common, f"refused: {change.owner.unicode} {change.type}: {change.refusal}")
+        if settings.output == "json":
+            documents.append(
+                sets_document(one.zone, sets, one.notes, one.host) | {"domain": one.domain.ascii}
+            )
+            continue
+        put(written_as(form, one.zone, sets, one.notes, one.host))
+        for text in one.notes if form != "text" else ():
+            note(common, f"note: {one.domain.unicode}: {text}")
+        if one.host is not None and form == "table":
+            note(common, f"note: {one.zone.unicode} is at {one.host.name}: {one.host.hint}")
+    if settings.output == "json":
+        put(to_text({"schema": "exo-auth/dns-export/1", "domains": documents}))
+    raise typer.Exit(EXIT_REFUSED if refused else 0)
+
+
+def records_of(
+    common: Common, wishes: Wishes, domains: list[str] | None
+) -> tuple[Settings, list[DomainRecords]]:
+    """Look at DNS, and at the tenant where there is one, and give the sets of each domain."""
+    from exo_auth.cli.check import is_of_tenant
+    from exo_auth.cli.naming import names_given
+    from exo_auth.run.record_export import domain_records
+
+    settings = common.settings()
+    wish = wishes.wish()
+    if is_of_tenant(settings, no_sign_in=wishes.no_sign_in or wishes.parked):
+        names, configs = _of_tenant(common, settings, domains or [])
+    else:
+        names, configs = names_given(domains, wishes.file), {}
+    return settings, domain_records(settings, names, configs, wish)
+
+
+def _of_tenant(
+    common: Common, settings: Settings, patterns: list[str]
+) -> tuple[list[DomainName], dict[DomainName, DkimSigningConfig]]:
+    import os
+
+    from exo_auth.checks.domains import classify
+    from exo_auth.plan.selection import choose
+    from exo_auth.run.observe import observe_tenant
+    from exo_auth.run.session import ReadingSession
+
+    with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
+        tenant = observe_tenant(session)
+    chosen = choose(
+        classify(tenant.accepted_domains, settings.cloud.initial_suffixes), patterns, settings.policy.ignore
+    )
+    return list(chosen), {config.domain: config for config in tenant.dkim_configs}
 
 
 @app.command()

@@ -91,3 +91,188 @@ def lint(
     parsed = read_spf(record)
     put(spf_lint_text(record, parsed, common.settings().output))
     raise typer.Exit(EXIT_WRONG if isinstance(parsed, RecordSyntaxError) else 0)
+
+
+Add = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add",
+        metavar="TERM",
+        envvar="EXO_AUTH_SPF_ADD",
+        help="A term such as include:example.com, or a sender of `spf senders`. Repeatable.",
+        autocompletion=lambda incomplete: _sender_words(incomplete),
+    ),
+]
+Remove = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--remove", metavar="TERM", envvar="EXO_AUTH_SPF_REMOVE", help="A term to remove. Repeatable."
+    ),
+]
+All = Annotated[
+    str,
+    typer.Option(
+        "--all", metavar="SIGN", envvar="EXO_AUTH_SPF_ALL", help="~all, -all or ?all; else as it is."
+    ),
+]
+Microsoft = Annotated[
+    bool,
+    typer.Option(
+        "--no-microsoft",
+        envvar="EXO_AUTH_SPF_NO_MICROSOFT",
+        help="Do not add the include of Exchange Online.",
+    ),
+]
+
+
+def _sender_words(incomplete: str) -> list[str]:
+    from exo_auth.plan.spf_senders import BY_WORD
+
+    return [word for word in BY_WORD if word.startswith(incomplete)]
+
+
+@app.command()
+@command
+def generate(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+    add: Add = None,
+    remove: Remove = None,
+    ending: All = "",
+    no_microsoft: Microsoft = False,
+    simplify: Annotated[
+        bool,
+        typer.Option("--simplify", envvar="EXO_AUTH_SPF_SIMPLIFY", help="Leave out what cannot matter."),
+    ] = False,
+    allow_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loss", envvar="EXO_AUTH_SPF_ALLOW_LOSS", help="Networks that pass today may be lost."
+        ),
+    ] = False,
+) -> None:
+    """Make the record from the published one: Microsoft's include, more senders, two records merged, and its cost.
+
+    Exit code 3 when the change is refused: an include without a record, more than ten lookups, a sender lost.
+
+    Example:  exo-auth spf generate contoso.com --add sendgrid --all=-all
+    """
+    from exo_auth.cli.records import show_changes
+    from exo_auth.run.spf_records import SpfWish
+    from exo_auth.run.spf_records import generate as make
+
+    settings = common.settings()
+    wish = SpfWish(
+        tuple(add or ()), tuple(remove or ()), ending, not no_microsoft, simplify, allows_loss=allow_loss
+    )
+    show_changes(settings, [make(settings, domain, wish)])
+
+
+@app.command("simplify")
+@command
+def simplify_record(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+) -> None:
+    """Leave out what cannot matter: repeated terms, terms behind all, ranges inside other ranges.
+
+    Example:  exo-auth spf simplify contoso.com
+    """
+    from exo_auth.cli.records import show_changes
+    from exo_auth.run.spf_records import SpfWish
+    from exo_auth.run.spf_records import generate as make
+
+    settings = common.settings()
+    show_changes(settings, [make(settings, domain, SpfWish(microsoft=False, simplify=True))])
+
+
+@app.command()
+@command
+def simulate(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+    record: Annotated[
+        str,
+        typer.Option("--record", metavar="TEXT", envvar="EXO_AUTH_SPF_RECORD", help="The record to try."),
+    ] = "",
+    sender: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sender", metavar="ADDRESS", envvar="EXO_AUTH_SPF_SENDER", help="Who sends today. Repeatable."
+        ),
+    ] = None,
+    add: Add = None,
+    remove: Remove = None,
+    ending: All = "",
+) -> None:
+    """Evaluate senders under the published record and under another one: who would be lost?
+
+    Exit code 3 when a sender, or a network, that passes today would not pass any more.
+
+    Example:  exo-auth spf simulate contoso.com --remove include:sendgrid.net --sender 192.0.2.1
+    """
+    from exo_auth.render.spf_simulation_text import simulation_text
+    from exo_auth.run.spf_records import SpfWish
+    from exo_auth.run.spf_records import simulate as try_out
+
+    settings = common.settings()
+    wish = SpfWish(tuple(add or ()), tuple(remove or ()), ending, microsoft=False)
+    found = try_out(settings, domain, wish, record, tuple(sender or ()))
+    put(simulation_text(found, settings.output))
+    raise typer.Exit(EXIT_WRONG if found.lost or any(one.is_lost for one in found.senders) else 0)
+
+
+@app.command()
+@command
+def flatten(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Whose record.")],
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            metavar="TERM",
+            envvar="EXO_AUTH_SPF_INCLUDE",
+            help="The include to put in; else the cheapest that are enough. Repeatable.",
+        ),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            "--state", metavar="FILE", envvar="EXO_AUTH_SPF_STATE", help="Where the last networks are kept."
+        ),
+    ] = None,
+    max_shrink: Annotated[
+        float,
+        typer.Option(
+            "--max-shrink",
+            metavar="SHARE",
+            envvar="EXO_AUTH_SPF_MAX_SHRINK",
+            help="How many of them may be gone.",
+        ),
+    ] = 0.2,
+) -> None:
+    """Put includes in as addresses, where ten lookups cannot be kept otherwise; refused where a copy would be wrong.
+
+    Example:  exo-auth spf flatten contoso.com --state contoso.json
+    """
+    from pathlib import Path
+
+    from exo_auth.cli.records import show_changes
+    from exo_auth.run.spf_records import flatten_record
+
+    settings = common.settings()
+    kept = Path(state) if state else None
+    show_changes(settings, list(flatten_record(settings, domain, tuple(include or ()), kept, max_shrink)))
+
+
+@app.command()
+@command
+def senders(common: Common) -> None:
+    """List the well-known senders that `spf generate --add` knows by a word.
+
+    Example:  exo-auth spf senders
+    """
+    from exo_auth.render.spf_simulation_text import senders_text
+
+    put(senders_text(common.settings().output))

@@ -13,6 +13,9 @@ mta_sts = typer.Typer(no_args_is_help=True)
 tls_rpt = typer.Typer(no_args_is_help=True)
 dane = typer.Typer(no_args_is_help=True)
 
+EXIT_REFUSED = 3
+EXIT_FILE_FIRST = 4
+
 Domain = Annotated[str, typer.Argument(metavar="DOMAIN", help="Which domain.")]
 
 
@@ -74,3 +77,91 @@ def readiness(common: Common, domain: Domain) -> None:
     from exo_auth.render.look_text import dane_text
 
     show_subject(common, domain, frozenset({Subject.DNS, Subject.MX, Subject.DANE}), dane_text)
+
+
+@tls_rpt.command("generate")
+@command
+def generate_tls_rpt(
+    common: Common,
+    domain: Domain,
+    rua: Annotated[
+        list[str] | None,
+        typer.Option("--rua", metavar="URI", envvar="EXO_AUTH_TLS_RUA", help="Where reports go. Repeatable."),
+    ] = None,
+) -> None:
+    """Make the TLS-RPT record from the published one.
+
+    Example:  exo-auth tls-rpt generate contoso.com --rua mailto:tls@contoso.com
+    """
+    from exo_auth.cli.records import show_changes
+    from exo_auth.run.policy_records import generate_tls_rpt as make
+
+    settings = common.settings()
+    show_changes(settings, [make(settings, domain, tuple(rua or ()))])
+
+
+Patterns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mx", metavar="PATTERN", envvar="EXO_AUTH_STS_MX", help="Else the published MX. Repeatable."
+    ),
+]
+MaxAge = Annotated[
+    int | None,
+    typer.Option("--max-age", metavar="SECONDS", envvar="EXO_AUTH_STS_MAX_AGE", help="How long it is kept."),
+]
+
+
+@mta_sts.command("generate")
+@command
+def generate_mta_sts(
+    common: Common,
+    domain: Domain,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="MODE",
+            envvar="EXO_AUTH_STS_MODE",
+            help="testing, enforce, none; else as it is.",
+        ),
+    ] = "",
+    mx: Patterns = None,
+    max_age: MaxAge = None,
+) -> None:
+    """Make the policy file and the record that announces it, in that order: the id comes after the file.
+
+    Exit code 0 when all is published, 3 when the step is refused, 4 while the file is not served yet.
+
+    Example:  exo-auth mta-sts generate contoso.com --mode testing
+    """
+    _step(common, domain, mode, mx, max_age)
+
+
+@mta_sts.command("advance")
+@command
+def advance_mta_sts(common: Common, domain: Domain, mx: Patterns = None, max_age: MaxAge = None) -> None:
+    """Go from testing to enforce: the file first, on every address, then the id. Run it until it says done.
+
+    Exit code 0 when all is published, 3 when the step is refused, 4 while the file is not served yet.
+
+    Example:  exo-auth mta-sts advance contoso.com
+    """
+    _step(common, domain, "enforce", mx, max_age)
+
+
+def _step(common: Common, domain: str, mode: str, mx: list[str] | None, max_age: int | None) -> None:
+    from datetime import UTC, datetime
+
+    from exo_auth.cli.talk import note, put
+    from exo_auth.render.record_change_text import changes_text
+    from exo_auth.run.policy_records import MtaStsWish, mode_named, next_mta_sts_step
+
+    settings = common.settings()
+    wish = MtaStsWish(mode_named(mode) if mode else None, tuple(mx or ()), max_age)
+    step = next_mta_sts_step(settings, domain, wish, datetime.now(UTC))
+    put(changes_text([step.change], settings.output, {"mta-sts.txt": step.file}))
+    note(common, f"{step.step}: {step.reason}")
+    if step.step == "done":
+        raise typer.Exit(0)
+    raise typer.Exit(EXIT_FILE_FIRST if step.waits_for_file else EXIT_REFUSED if step.change.refusal else 0)

@@ -193,6 +193,12 @@ async def _mta_sts(sources: Sources, domain: DomainName) -> MtaStsFacts:
     # A policy without its record is a fault too, but a host alone is no sign of one: nothing is asked then.
     if not isinstance(txt, Found) or not any(mta_sts.looks_like(value.text) for value in txt.values):
         return MtaStsFacts(txt)
+    return await policy_host_facts(sources, domain, txt)
+
+
+async def policy_host_facts(sources: Sources, domain: DomainName, txt: Answer[Txt]) -> MtaStsFacts:
+    """Look at the policy host, whether a record announces it or not."""
+    resolver = sources.resolver
     host = DomainName(f"mta-sts.{domain.ascii}")
     ipv4: Answer[Any]
     ipv6: Answer[Any]

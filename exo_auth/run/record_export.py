@@ -1,0 +1,216 @@
+"""The complete record set that a domain needs: what stands there, changed only where it must be (run)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from exo_auth.checks.dkim import records_to_publish
+from exo_auth.checks.gates import Gate
+from exo_auth.checks.zone import is_exchange_online
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import CannotLook
+from exo_auth.facts.dns import Answer, Found, LookupFailed
+from exo_auth.facts.domain import DomainFacts, Subject
+from exo_auth.facts.propagation import Delegation
+from exo_auth.facts.tenant import DkimSigningConfig
+from exo_auth.lookup.resolver import Resolver
+from exo_auth.plan.dmarc_edit import PARKED, DmarcWish, authorizations, text_of
+from exo_auth.plan.dns_hosts import DnsHost, recognise
+from exo_auth.plan.record_set import RecordChange, merged
+from exo_auth.records import spf
+from exo_auth.run.check import CheckRequest, sources_for
+from exo_auth.run.policy_records import dmarc_change, gate_refusal, published, tls_rpt_change
+from exo_auth.run.resolvers import resolver_for
+from exo_auth.run.settings import Settings
+from exo_auth.run.spf_records import SpfWish, generate_with
+
+LOOKED_AT = frozenset(
+    {Subject.MX, Subject.SPF, Subject.DKIM, Subject.DMARC, Subject.TLS_RPT, Subject.MTA_STS}
+)
+AUTODISCOVER = {"china": "autodiscover.partner.outlook.cn"}
+
+
+@dataclass(frozen=True)
+class RecordWish:
+    """What the user adds to what the tenant and DNS say. `policy_host` is where MTA-STS policies are hosted."""
+
+    dmarc: DmarcWish = field(default_factory=DmarcWish)
+    tls_rua: tuple[str, ...] = ()
+    policy_host: str = ""
+    is_parked: bool = False
+
+
+@dataclass(frozen=True)
+class DomainRecords:
+    """All sets of one domain in the order to publish them, with what is worth knowing."""
+
+    domain: DomainName
+    zone: DomainName
+    host: DnsHost | None
+    changes: tuple[RecordChange, ...]
+    notes: tuple[str, ...]
+
+
+def domain_records(
+    settings: Settings,
+    domains: Sequence[DomainName],
+    configs: dict[DomainName, DkimSigningConfig],
+    wish: RecordWish,
+) -> list[DomainRecords]:
+    """Give the sets of each domain; raises CannotLook where DNS gives no verdict: nothing is guessed."""
+
+    async def ask() -> list[DomainRecords]:
+        resolver = resolver_for(settings)
+        jobs = (_of_domain(settings, resolver, name, configs.get(name), wish) for name in domains)
+        return list(await asyncio.gather(*jobs))
+
+    return asyncio.run(ask())
+
+
+async def _of_domain(
+    settings: Settings,
+    resolver: Resolver,
+    domain: DomainName,
+    config: DkimSigningConfig | None,
+    wish: RecordWish,
+) -> DomainRecords:
+    from exo_auth.lookup.authorities import Authorities, find_delegation
+    from exo_auth.lookup.domain_facts import gather_domain_facts
+
+    sources = replace(sources_for(settings, CheckRequest(subjects=LOOKED_AT)), resolver=resolver)
+    facts = await gather_domain_facts(sources, domain)
+    seconds = settings.timeouts.dns.total_seconds()
+    delegation = await find_delegation(Authorities(resolver, settings.authority_port, seconds), domain)
+    host = recognise(delegation.servers) if isinstance(delegation, Delegation) else None
+    zone = delegation.zone if isinstance(delegation, Delegation) else domain
+    notes: tuple[str, ...] = ()
+    if wish.is_parked:
+        changes = _parked(facts, wish)
+    else:
+        changes, notes = await _of_mail_domain(settings, resolver, facts, config, wish)
+    return DomainRecords(domain, zone, host, tuple(changes), tuple(notes))
+
+
+async def _of_mail_domain(
+    settings: Settings,
+    resolver: Resolver,
+    facts: DomainFacts,
+    config: DkimSigningConfig | None,
+    wish: RecordWish,
+) -> tuple[list[RecordChange], tuple[str, ...]]:
+    domain = facts.domain
+    notes = []
+    changes = []
+    exchanger = await _exchanger(settings, resolver, facts)
+    if exchanger is None:
+        notes.append(
+            "the mail exchanger is named in the admin centre (Domains, DNS records); it is not guessed"
+        )
+    else:
+        changes.append(exchanger)
+    target = AUTODISCOVER.get(settings.cloud.name, "autodiscover.outlook.com")
+    changes.append(await _alias(resolver, domain.child("autodiscover"), target, "Outlook finds the mailbox"))
+    changes.append(await generate_with(settings, resolver, domain, SpfWish()))
+    if config is None:
+        notes.append("the DKIM CNAMEs come from the tenant: sign in, and create the keys with `dkim enable`")
+    else:
+        changes += [
+            await _dkim(resolver, record.owner, record.value) for record in records_to_publish(config)
+        ]
+    changes += await _dmarc(resolver, facts, wish)
+    if wish.tls_rua or isinstance(facts.tls_rpt, Found):
+        changes.append(tls_rpt_change(facts, wish.tls_rua))
+    else:
+        notes.append("TLS-RPT is left out: --tls-rua names where reports go")
+    if wish.policy_host:
+        alias = domain.child("mta-sts")
+        changes.append(await _alias(resolver, alias, wish.policy_host, "the MTA-STS policy is hosted there"))
+        notes.append(f"the record at _mta-sts comes last: exo-auth mta-sts generate {domain} says when")
+    return changes, tuple(notes)
+
+
+def _parked(facts: DomainFacts, wish: RecordWish) -> list[RecordChange]:
+    """Give the sets of a domain that sends and takes no mail: `-all`, reject, and a null MX (RFC 7505)."""
+    domain = facts.domain
+    because = ("the domain sends and takes no mail",)
+    texts = published(domain, _known(facts.txt))
+    own = tuple(text for text in texts if spf.looks_like(text))
+    policy = replace(PARKED, rua=wish.dmarc.rua)
+    dmarc_texts = published(domain.child("_dmarc"), _known(facts.dmarc).at_name)
+    return [
+        RecordChange(domain, "MX", _mx_values(facts), ("0 ",), because),
+        RecordChange(domain, "TXT", texts, merged(texts, ("v=spf1 -all",), replaced=own), because),
+        RecordChange(domain.child("_dmarc"), "TXT", dmarc_texts, (text_of(policy),), because),
+    ]
+
+
+async def _exchanger(settings: Settings, resolver: Resolver, facts: DomainFacts) -> RecordChange | None:
+    live = _mx_values(facts)
+    if isinstance(facts.mx, Found) and any(is_exchange_online(mx.host) for mx in facts.mx.values):
+        return RecordChange(facts.domain, "MX", live, live)
+    # The usual name is proposed only where Microsoft really serves it.
+    host = f"{facts.domain.ascii.replace('.', '-')}.{settings.cloud.mx_suffixes[0]}"
+    if not isinstance(await resolver.resolve(DomainName(host), "A"), Found):
+        return None
+    if live:
+        note = ("mail goes elsewhere today: cut over when the mailboxes are there",)
+        return RecordChange(
+            facts.domain, "MX", live, live, (), (*note, f"Exchange Online takes it at 0 {host}")
+        )
+    return RecordChange(facts.domain, "MX", live, (f"0 {host}",), ("mail goes to Exchange Online",))
+
+
+def _mx_values(facts: DomainFacts) -> tuple[str, ...]:
+    if isinstance(facts.mx, LookupFailed):
+        raise CannotLook(f"MX of {facts.domain}: {facts.mx.detail}", hint="ask again")
+    if not isinstance(facts.mx, Found):
+        return ()
+    order = sorted(facts.mx.values, key=lambda mx: (mx.preference, mx.host))
+    return tuple(f"{mx.preference} {mx.host}" for mx in order)
+
+
+async def _alias(resolver: Resolver, owner: DomainName, target: str, reason: str) -> RecordChange:
+    answer: Answer[DomainName] = await resolver.cname(owner)
+    if isinstance(answer, LookupFailed):
+        raise CannotLook(f"CNAME of {owner}: {answer.detail}", hint="ask again")
+    live = tuple(name.ascii for name in answer.values) if isinstance(answer, Found) else ()
+    return RecordChange(
+        owner, "CNAME", live, (target.lower(),), (reason,) if live != (target.lower(),) else ()
+    )
+
+
+async def _dkim(resolver: Resolver, owner: DomainName, target: str) -> RecordChange:
+    return await _alias(resolver, owner, target, "the tenant names this target")
+
+
+async def _dmarc(resolver: Resolver, facts: DomainFacts, wish: RecordWish) -> list[RecordChange]:
+    change, is_stricter = dmarc_change(facts, wish.dmarc)
+    if is_stricter:
+        change = replace(change, refusal=gate_refusal(facts, Gate.DMARC_ENFORCE))
+    changes = [change]
+    for host in _foreign_hosts(wish, facts.domain):
+        for one in authorizations([facts.domain], host):
+            answer = await resolver.txt(one.owner)
+            texts = published(one.owner, answer)
+            if not any(text.startswith("v=DMARC1") for text in texts):
+                reason = (f"{host} must agree to take reports (RFC 9990 §4); it lies in the zone of {host}",)
+                changes.append(RecordChange(one.owner, "TXT", texts, (*texts, *one.values), reason))
+    return changes
+
+
+def _foreign_hosts(wish: RecordWish, domain: DomainName) -> list[DomainName]:
+    from exo_auth.lookup.domain_facts import report_host
+    from exo_auth.lookup.public_suffix import organizational_domain
+
+    hosts = (report_host(uri) for uri in wish.dmarc.rua)
+    own = organizational_domain(domain)
+    return [host for host in hosts if host is not None and organizational_domain(host) != own]
+
+
+def _known(part: Any) -> Any:
+    if part is None:
+        raise AssertionError("the subject was not looked at")
+    return part

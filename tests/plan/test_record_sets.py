@@ -1,0 +1,119 @@
+"""Record sets: compared by meaning, merged into shared ones; DMARC records made from what is published; DNS hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import InputError
+from exo_auth.plan.dmarc_edit import (
+    DmarcWish,
+    authorizations,
+    effects,
+    is_stricter,
+    policy_named,
+    text_of,
+    wished,
+)
+from exo_auth.plan.dns_hosts import recognise
+from exo_auth.plan.record_set import RecordChange, merged, same_values
+from exo_auth.records import dmarc
+from exo_auth.records.dmarc import Policy
+
+NAME = DomainName("contoso.com")
+SAME = [
+    ("CNAME", ("A.Example.",), ("a.example",), True, "case and the last dot"),
+    ("MX", ("10  a.example", "0 b.example"), ("0 B.example.", "10 a.example"), True, "order does not count"),
+    ("TXT", ("v=A",), ("v=a",), False, "texts have case"),
+    ("TXT", ("a",), ("a", "a"), False, "a value more"),
+]
+
+
+@pytest.mark.parametrize(("rdtype", "one", "other", "same", "reason"), SAME, ids=[row[4] for row in SAME])
+def test_sets_are_compared_by_meaning(
+    rdtype: str, one: tuple[str, ...], other: tuple[str, ...], same: bool, reason: str
+) -> None:
+    assert same_values(rdtype, one, other) is same, reason
+    assert RecordChange(NAME, rdtype, one, other).is_needed is not same
+
+
+MERGED = [
+    (("MS=1", "old", "x"), ("new",), ("old",), ("MS=1", "new", "x"), "in the place of the old one"),
+    (("MS=1",), ("new",), (), ("MS=1", "new"), "behind what is there"),
+    ((), ("new",), (), ("new",), "alone"),
+    (("a", "b"), ("new",), ("a", "b"), ("new",), "two become one"),
+    (("new",), ("new",), (), ("new",), "never twice"),
+]
+
+
+@pytest.mark.parametrize(("live", "own", "gone", "result", "reason"), MERGED, ids=[row[4] for row in MERGED])
+def test_values_of_others_stay(
+    live: tuple[str, ...], own: tuple[str, ...], gone: tuple[str, ...], result: tuple[str, ...], reason: str
+) -> None:
+    assert merged(live, own, replaced=gone) == result, reason
+
+
+WISHES = [  # published, wish, result, reason
+    ("", DmarcWish(rua=("mailto:d@x.example",)), "v=DMARC1; p=none; rua=mailto:d@x.example", "observation first"),
+    ("v=DMARC1; p=none; pct=25; ri=3600", DmarcWish(), "v=DMARC1; p=none", "historic tags go"),
+    ("v=DMARC1;p=none;rua=mailto:a@x.example", DmarcWish(Policy.REJECT), "v=DMARC1; p=reject; rua=mailto:a@x.example", "p second"),
+    ("v=DMARC1; p=reject rua=mailto:a@x.example", DmarcWish(), "v=DMARC1; p=none", "the missing semicolon"),
+    ("v=DMARC1; p=none; adkim=s", DmarcWish(strict=False), "v=DMARC1; p=none", "relaxed again"),
+    ("v=DMARC1; p=none; np=reject", DmarcWish(subdomain_policy=Policy.QUARANTINE), "v=DMARC1; p=none; sp=quarantine; np=reject", "np stays"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("live", "wish", "result", "reason"), WISHES, ids=[row[3] for row in WISHES])
+def test_dmarc_records(live: str, wish: DmarcWish, result: str, reason: str) -> None:
+    old = dmarc.parse(live) if live else None
+    record, because = wished(old, wish)
+    assert text_of(record) == result, reason
+    assert because
+    assert dmarc.parse(text_of(record)) == record
+
+
+def test_what_receivers_will_do_is_said() -> None:
+    old = dmarc.parse("v=DMARC1; p=quarantine; pct=10; rua=mailto:d@x.example")
+    new, _ = wished(old, DmarcWish(Policy.REJECT, nonexistent_policy=Policy.REJECT))
+    said = " ".join(effects(new, old))
+    assert "reject for the domain" in said
+    assert "pct=10 is dropped" in said
+    assert "names that do not exist" in said
+    assert is_stricter(new, old)
+    assert not is_stricter(old, new)
+    assert is_stricter(new, None)
+    assert "failures stay unseen" in " ".join(effects(dmarc.parse("v=DMARC1; p=none"), None))
+
+
+def test_bad_words() -> None:
+    with pytest.raises(InputError, match="no address for reports"):
+        wished(None, DmarcWish(rua=("dmarc@x.example",)))
+    with pytest.raises(InputError, match="no policy"):
+        policy_named("block")
+    assert policy_named("") is None
+
+
+def test_authorization_records() -> None:
+    sets = authorizations([NAME, DomainName("a.msp.example")], DomainName("msp.example"))
+    assert [(one.owner.ascii, one.values) for one in sets] == [
+        ("contoso.com._report._dmarc.msp.example", ("v=DMARC1;",))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("servers", "name"),
+    [
+        (["ns-12.awsdns-34.co.uk."], "Amazon Route 53"),
+        (["ns1-05.azure-dns.com"], "Azure DNS"),
+        (["KATE.NS.CLOUDFLARE.COM"], "Cloudflare"),
+        (["ns1.bdm.microsoftonline.com"], "Microsoft 365"),
+    ],
+)
+def test_dns_hosts(servers: list[str], name: str) -> None:
+    host = recognise(servers)
+    assert host is not None
+    assert host.name == name
+
+
+def test_an_unknown_dns_host() -> None:
+    assert recognise(["ns1.example"]) is None
