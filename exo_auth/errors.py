@@ -261,6 +261,12 @@ class LockHeld(ExoAuthError):
     exit_code = 7
 
 
+class PublishError(ExoAuthError):
+    """A DNS host could not be read or written through octoDNS."""
+
+    exit_code = 1
+
+
 class CannotLook(ExoAuthError):
     """Nothing can be said: DNS or the tenant could not be asked at all."""
 

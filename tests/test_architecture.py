@@ -51,6 +51,7 @@ HOMES = {  # third-party package -> the layers it is at home in
     "filelock": {"run"},
     "platformdirs": {"run"},
     "typer": {"cli"},
+    "octodns": {"publish"},
     "dns": {"sandbox", "lookup"},
     "publicsuffixlist": {"lookup"},
     "dkim": {"lookup"},

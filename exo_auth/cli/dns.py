@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exo_auth.cli.options import Common, command
+from exo_auth.cli.options import Common, Writing, command
 from exo_auth.cli.talk import clear_progress, note, progress, put, warner
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def export(
     from exo_auth.render.document import to_text
     from exo_auth.render.record_set_text import sets_document, written_as
 
-    settings, found = records_of(common, wishes, domains)
+    settings = common.settings()
+    found = records_of(common, settings, wishes, domains)
     refused = False
     documents = []
     for one in found:
@@ -136,20 +137,19 @@ def export(
 
 
 def records_of(
-    common: Common, wishes: Wishes, domains: list[str] | None
-) -> tuple[Settings, list[DomainRecords]]:
+    common: Common, settings: Settings, wishes: Wishes, domains: list[str] | None
+) -> list[DomainRecords]:
     """Look at DNS, and at the tenant where there is one, and give the sets of each domain."""
     from exo_auth.cli.check import is_of_tenant
     from exo_auth.cli.naming import names_given
     from exo_auth.run.record_export import domain_records
 
-    settings = common.settings()
     wish = wishes.wish()
     if is_of_tenant(settings, no_sign_in=wishes.no_sign_in or wishes.parked):
         names, configs = _of_tenant(common, settings, domains or [])
     else:
         names, configs = names_given(domains, wishes.file), {}
-    return settings, domain_records(settings, names, configs, wish)
+    return domain_records(settings, names, configs, wish)
 
 
 def _of_tenant(
@@ -168,6 +168,120 @@ def _of_tenant(
         classify(tenant.accepted_domains, settings.cloud.initial_suffixes), patterns, settings.policy.ignore
     )
     return list(chosen), {config.domain: config for config in tenant.dkim_configs}
+
+
+OctoDns = Annotated[
+    str | None,
+    typer.Option("--octodns", metavar="FILE", envvar="EXO_AUTH_OCTODNS", help="The octoDNS configuration."),
+]
+Out = Annotated[
+    str | None, typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan, too.")
+]
+
+
+@app.command()
+@command
+def providers(common: Common, octodns: OctoDns = None) -> None:
+    """List the zones that octoDNS may write here, and to which DNS hosts.
+
+    Example:  exo-auth dns providers --octodns octodns.yaml
+    """
+    from exo_auth.render.zones_text import zones_text
+    from exo_auth.run.dns_changes import open_zones
+
+    settings = common.settings(_octodns(octodns))
+    homes = [(h.zone, h.targets, h.providers) for h in open_zones(settings).homes()]
+    put(zones_text(homes, settings.output))
+
+
+@app.command()
+@command
+def plan(
+    common: Common,
+    wishes: Wishes,
+    domains: Named = None,
+    octodns: OctoDns = None,
+    out: Out = None,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode", envvar="EXO_AUTH_DETAILED_EXITCODE", help="Exit 2 when there are changes."
+        ),
+    ] = False,
+) -> None:
+    """Show which records octoDNS would publish, whole sets before and after; nothing is changed.
+
+    Example:  exo-auth dns plan contoso.com --octodns octodns.yaml --out dns.plan
+    """
+    from exo_auth.cli.dns_writing import plan_records, save_plan
+    from exo_auth.cli.writing import plan_exit_code, show_plan
+
+    settings = common.settings(_octodns(octodns))
+    made = plan_records(common, settings, wishes, domains)
+    if out:
+        save_plan(common, made, out)
+    show_plan(common, settings, made)
+    raise typer.Exit(plan_exit_code(made, detailed=detailed_exitcode))
+
+
+@app.command()
+@command
+def apply(
+    common: Common,
+    wishes: Wishes,
+    writing: Writing,
+    domains: Named = None,
+    plan_file: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", metavar="FILE", envvar="EXO_AUTH_DNS_PLAN", help="A plan that `dns plan` saved."
+        ),
+    ] = None,
+    octodns: OctoDns = None,
+) -> None:
+    """Publish the records through octoDNS. A set that moved since the plan was made is refused, not guessed.
+
+    Example:  exo-auth dns apply contoso.com --octodns octodns.yaml --yes
+    """
+    from exo_auth.cli.dns_writing import apply_records, plan_records, saved_plan
+
+    settings = common.settings(_octodns(octodns))
+    apply_records(
+        common,
+        writing,
+        settings,
+        lambda: saved_plan(plan_file) if plan_file else plan_records(common, settings, wishes, domains),
+    )
+
+
+@app.command()
+@command
+def undo(
+    common: Common,
+    writing: Writing,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, as `journal list` names it.")],
+    octodns: OctoDns = None,
+) -> None:
+    """Put back the records as they were before a run. What has moved since is told, and left alone.
+
+    Example:  exo-auth dns undo 2026-11-24T03-00-00Z-1a2b --octodns octodns.yaml --yes
+    """
+    from datetime import UTC, datetime
+
+    from exo_auth.cli.dns_writing import apply_records
+    from exo_auth.run.dns_changes import lines_of_run, open_zones, plan_undo
+
+    settings = common.settings(_octodns(octodns))
+    apply_records(
+        common,
+        writing,
+        settings,
+        lambda: plan_undo(open_zones(settings), lines_of_run(settings, run), run, datetime.now(UTC)),
+    )
+
+
+def _octodns(file: str | None) -> dict[str, object]:
+    return {"octodns_config": file} if file else {}
 
 
 @app.command()

@@ -61,7 +61,7 @@ def _run(
     common: Common, policy: Policy, writing: Writing, prepare: Callable[[WritingSession], Prepared]
 ) -> None:
     settings = _settings(common, policy, writing)
-    _need_consent(common, writing)
+    need_consent(common, writing)
     with ExitStack() as stack:
         session = _open(stack, common, settings, writing)
         finish(common, writing, settings, session, prepare(session))
@@ -85,7 +85,7 @@ def finish(
     if not _is_json(settings):
         show_plan(common, settings, plan)
     if plan.exceeds_limit is None:
-        _confirm(common, writing, settings, plan)
+        confirm(common, writing, settings, plan)
     report = carry_out(session, prepared, reason=writing.reason, say=progress(common))
     show_report(common, settings, report)
     raise typer.Exit(report.exit_code)
@@ -138,7 +138,7 @@ def _settings(common: Common, policy: Policy, writing: Writing) -> Settings:
     return settings
 
 
-def _need_consent(common: Common, writing: Writing) -> None:
+def need_consent(common: Common, writing: Writing) -> None:
     """Refuse a run that could never be confirmed before it looks at anything."""
     if writing.dry_run or writing.out or writing.yes or common.may_ask:
         return
@@ -174,7 +174,8 @@ def _open(stack: ExitStack, common: Common, settings: Settings, writing: Writing
     return session
 
 
-def _confirm(common: Common, writing: Writing, settings: Settings, plan: Plan) -> None:
+def confirm(common: Common, writing: Writing, settings: Settings, plan: Plan) -> None:
+    """Ask a person, unless --yes was given; ends the run when the answer is no."""
     if writing.yes:
         return
     if _is_json(settings):

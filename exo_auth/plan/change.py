@@ -51,7 +51,10 @@ class Change:
 
     @property
     def key(self) -> str:
-        """Stable name inside a plan, such as `rotate:contoso.com`."""
+        """Stable name inside a plan, such as `rotate:contoso.com` or `publish:contoso.com:TXT:_dmarc.contoso.com`."""
+        if "name" in self.parameters and "type" in self.parameters:
+            where = f"{self.parameters['type']}:{self.parameters['name']}"
+            return f"{self.verb.value}:{self.target.ascii}:{where}"
         return f"{self.verb.value}:{self.target.ascii}"
 
 

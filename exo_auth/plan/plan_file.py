@@ -15,13 +15,18 @@ from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.plan import Plan
 
 SCHEMA = "exo-auth/plan/1"
+OCTODNS = "octodns"  # stands in a change where a cmdlet does for those of the tenant
 # What a plan may send: a file is data from outside, and must not become a way to run any cmdlet.
-APPLYABLE = {
-    Verb.CREATE: "New-DkimSigningConfig",
-    Verb.ENABLE: "Set-DkimSigningConfig",
-    Verb.DISABLE: "Set-DkimSigningConfig",
-    Verb.ROTATE: "Rotate-DkimSigningConfig",
-}
+APPLYABLE = frozenset(
+    {
+        (Verb.CREATE, "New-DkimSigningConfig"),
+        (Verb.ENABLE, "Set-DkimSigningConfig"),
+        (Verb.DISABLE, "Set-DkimSigningConfig"),
+        (Verb.ROTATE, "Rotate-DkimSigningConfig"),
+        (Verb.PUBLISH, OCTODNS),
+        (Verb.REMOVE, OCTODNS),
+    }
+)
 
 
 def to_document(plan: Plan) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def check_applyable(plan: Plan, *, tenant_id: str, now: datetime) -> None:
             hint="DNS has moved on since: make a new plan",
         )
     for change in plan.changes:
-        if APPLYABLE.get(change.verb) != change.cmdlet:
+        if (change.verb, change.cmdlet) not in APPLYABLE:
             raise InputError(
                 f"the plan asks for {change.verb} by {change.cmdlet}, which this version never sends"
             )

@@ -87,6 +87,14 @@ def merge(records: Iterable[SpfRecord]) -> Edited:
 
 def simplify(record: SpfRecord) -> Edited:
     """Leave out what cannot matter: repeated terms, what stands behind `all`, and ranges inside others."""
+    once = _simpler(record)
+    if not once.because:
+        return once
+    more = simplify(once.record)  # what went may have stood between a range and a wider one
+    return Edited(more.record, once.because + more.because)
+
+
+def _simpler(record: SpfRecord) -> Edited:
     because = []
     kept: list[Mechanism] = []
     for number, mechanism in enumerate(record.mechanisms):

@@ -37,6 +37,10 @@ def _lines(plan: Plan, color: bool) -> Iterator[str]:
 def _change(change: Change, color: bool) -> Iterator[str]:
     sign = painted(change.verb.sign, _SIGN_STYLES.get(change.verb.sign, "cyan"), color=color)
     yield f"{sign} {change.target.unicode}  {change.verb}: {visible(change.because)}"
+    before, after = change.before.get("values"), change.after.get("values")
+    if isinstance(before, list) and isinstance(after, list):
+        yield from (f"    {' ' if value in after else '-'} {visible(str(value))}" for value in before)
+        yield from (f"    + {visible(str(value))}" for value in after if value not in before)
     if change.undo:
         yield f"    undo: {change.undo}"
 

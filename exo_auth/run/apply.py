@@ -35,6 +35,7 @@ from exo_auth.plan.plan import Plan, refuse_excess
 from exo_auth.plan.plan_file import change_document
 from exo_auth.run.hands import Hands
 from exo_auth.run.recover import SETTLING_TIME, Recovery
+from exo_auth.run.trades import Tools, apply_with
 
 FRESH_FOR = timedelta(seconds=60)  # an older look at the tenant is repeated before the first change
 
@@ -80,6 +81,10 @@ def apply_plan(plan: Plan, hands: Hands, look: Look, run: Run) -> RunReport:
         if stopped_by:
             outcomes.append(Outcome(change, Result.SKIPPED, error=stopped_by))
             continue
+        if change.cmdlet in hands.trades:
+            outcome, stopped_by = apply_with(hands.trades[change.cmdlet], change, _tools(hands, run))
+            outcomes.append(outcome)
+            continue
         try:
             look = _fresh(hands, look)
             step = _Applied(hands, run, change, look).apply()
@@ -96,6 +101,20 @@ def apply_plan(plan: Plan, hands: Hands, look: Look, run: Run) -> RunReport:
         ended_at=hands.local_clock(),
         interrupted=hands.stop_code() if hands.is_stopped() else 0,
         notes=run.recovery.notes,
+    )
+
+
+def _tools(hands: Hands, run: Run) -> Tools:
+    return Tools(
+        hands.journal,
+        run.run_id,
+        run.reason,
+        hands.say,
+        hands.sleep,
+        hands.is_stopped,
+        hands.stop_code,
+        hands.clock.now,
+        hands.patience,
     )
 
 

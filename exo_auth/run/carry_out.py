@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from exo_auth.facts.dns import MailDns
 from exo_auth.plan.dkim import Scene
 from exo_auth.plan.outcome import RunReport
 from exo_auth.plan.plan import Plan, limit_excess
-from exo_auth.plan.plan_file import check_applyable, from_text
+from exo_auth.plan.plan_file import OCTODNS, check_applyable, from_text
 from exo_auth.run.apply import Look, Run, apply_plan
 from exo_auth.run.hands import Hands, Patience
 from exo_auth.run.interrupt import Interrupt
@@ -24,9 +23,11 @@ from exo_auth.run.journal import FILE_NAME, Journal, read
 from exo_auth.run.observe import Observation, observe, observe_tenant
 from exo_auth.run.preflight import preflight
 from exo_auth.run.recover import recover
+from exo_auth.run.run_id import new_run_id
 from exo_auth.run.service_clock import utc_now
 from exo_auth.run.session import ReadingSession, WritingSession
 from exo_auth.run.settings import Settings
+from exo_auth.run.trades import Trade
 
 Planner = Callable[[Scene], Plan]
 Say = Callable[[str], None]
@@ -56,7 +57,11 @@ def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner
     """Observe, check the caller's rights, plan."""
     observation = observe(session, patterns, say)
     plan = planner(observation.scene)
-    preflight(session, {change.cmdlet for change in plan.changes})
+    if session.settings.octodns_config is not None:
+        from exo_auth.run.dns_changes import open_zones, with_publication
+
+        plan = with_publication(plan, open_zones(session.settings), session.settings.limits)
+    preflight(session, _cmdlets(plan))
     look = Look(observation.scene.tenant, utc_now())
     return Prepared(plan, look, observation, observation.recovery.notes)
 
@@ -74,7 +79,7 @@ def load_plan(session: ReadingSession, file: Path) -> Prepared:
     plan = from_text(text, file=str(file))
     facts = observe_tenant(session)
     check_applyable(plan, tenant_id=session.tenant_id, now=session.clock.now())
-    preflight(session, {change.cmdlet for change in plan.changes})
+    preflight(session, _cmdlets(plan))
     recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
     in_flight = [change for change in plan.changes if change.target in recovery.in_flight]
     if in_flight:
@@ -124,13 +129,22 @@ def carry_out(
             stop_code=lambda: interrupt.exit_code,
             sleep=session.sleep,
             patience=patience or Patience(),
+            trades=_trades(session.settings, prepared.plan),
         )
         return apply_plan(prepared.plan, hands, prepared.look, Run(new_run_id(), reason, recovery))
 
 
-def new_run_id() -> str:
-    """Name a run: the time it began, and four characters against a second one in that second."""
-    return f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+def _cmdlets(plan: Plan) -> set[str]:
+    """Name what the plan sends to the tenant: records are published elsewhere."""
+    return {change.cmdlet for change in plan.changes if change.cmdlet != OCTODNS}
+
+
+def _trades(settings: Settings, plan: Plan) -> dict[str, Trade]:
+    if not any(change.cmdlet == OCTODNS for change in plan.changes):
+        return {}
+    from exo_auth.run.dns_changes import DnsTrade, open_zones
+
+    return {OCTODNS: DnsTrade(open_zones(settings))}
 
 
 def _one(session: ReadingSession, domain: DomainName) -> MailDns:

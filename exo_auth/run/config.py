@@ -292,6 +292,7 @@ def _settings(
         nameservers=resolved["nameservers"].value,
         transport=resolved["transport"].value,
         policy_port=resolved["policy_port"].value,
+        octodns_config=resolved["octodns_config"].value,
         public_resolvers=resolved["public_resolvers"].value,
         authority_port=resolved["authority_port"].value,
         state_dir=resolved["state_dir"].value,

@@ -123,6 +123,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Port of MTA-STS policy hosts, for test beds.",
     ),
     Setting(
+        "octodns_config",
+        Kind.PATH,
+        None,
+        "EXO_AUTH_OCTODNS",
+        "The octoDNS configuration whose zones may be written.",
+    ),
+    Setting(
         "public_resolvers",
         Kind.LIST,
         ("1.1.1.1", "8.8.8.8", "9.9.9.9"),
@@ -348,6 +355,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_DMARC_RUF",
         "EXO_AUTH_DMARC_SP",
         "EXO_AUTH_DMARC_STRICT",
+        "EXO_AUTH_DNS_PLAN",
         "EXO_AUTH_DOMAIN",
         "EXO_AUTH_DRY_RUN",
         "EXO_AUTH_EXPECT",

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import MailDns
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig
 from exo_auth.run.journal import JournalLine
 from exo_auth.run.service_clock import ServiceClock, utc_now
+
+if TYPE_CHECKING:
+    from exo_auth.run.trades import Trade
 
 
 class Reader(Protocol):
@@ -88,3 +91,4 @@ class Hands:
     sleep: Callable[[float], None] = time.sleep
     local_clock: Callable[[], datetime] = utc_now
     patience: Patience = Patience()
+    trades: Mapping[str, Trade] = field(default_factory=dict)  # by what stands for the cmdlet

@@ -74,6 +74,10 @@ def recover(lines: Iterable[JournalLine], facts: TenantFacts, now: datetime) -> 
     resolutions: list[Resolution] = []
     in_flight: dict[DomainName, datetime] = {}
     for opened in open_changes(lines):
+        if not opened.change.cmdlet.endswith("-DkimSigningConfig"):
+            # Such a change names the whole state wanted: it is compared with what is there before it is sent again.
+            resolutions.append(Resolution(opened, Effect.OTHER, _compared(opened)))
+            continue
         effect = effect_of(opened.change, facts.dkim_config(opened.change.target))
         settled_at = opened.service_time + SETTLING_TIME
         if effect is Effect.NOT_DONE and now < settled_at:
@@ -92,6 +96,11 @@ def _open_change(line: JournalLine) -> OpenChange:
             hint="a newer version may have written it: use that one",
         ) from None
     return OpenChange(line.number, line.run_id, line.service_time, change)
+
+
+def _compared(opened: OpenChange) -> str:
+    change = opened.change
+    return f"{change.key}, left in flight by run {opened.run_id}: the plan compares it with what is there now"
 
 
 def _sentence(opened: OpenChange, effect: Effect) -> str:

@@ -192,6 +192,7 @@ class Settings:
     timeouts: Timeouts
     transport: str = "rest"  # or powershell
     policy_port: int = 443
+    octodns_config: Path | None = None
     public_resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
     authority_port: int = 53
     profile: str | None = None

@@ -125,6 +125,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "audit",
         "audit-score",
         "compare",
+        "dns-zones",
         "message",
         "snapshot-show",
         "snapshot-diff",

@@ -1,0 +1,70 @@
+"""Plan, show, confirm, publish: what the writing commands of `exo-auth dns` share (cli)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from exo_auth.cli.options import Common, Writing
+from exo_auth.cli.talk import note, progress
+from exo_auth.cli.writing import confirm, need_consent, plan_exit_code, show_plan, show_report
+
+if TYPE_CHECKING:
+    from exo_auth.cli.dns import Wishes
+    from exo_auth.plan.plan import Plan
+    from exo_auth.run.settings import Settings
+
+
+def plan_records(common: Common, settings: Settings, wishes: Wishes, domains: list[str] | None) -> Plan:
+    """Look at DNS, the tenant and the provider, and plan what is missing."""
+    from exo_auth.cli.dns import records_of
+    from exo_auth.run.dns_changes import NO_TENANT, open_zones, plan_publication
+
+    zones = open_zones(settings)
+    found = records_of(common, settings, wishes, domains)
+    for one in found:
+        for text in one.notes:
+            note(common, f"note: {one.domain.unicode}: {text}")
+    return plan_publication(zones, found, settings.limits, datetime.now(UTC), NO_TENANT)
+
+
+def save_plan(common: Common, plan: Plan, out: str) -> None:
+    """Write the plan to a file."""
+    from exo_auth.plan.plan_file import to_text
+    from exo_auth.run.config_template import write_private
+
+    write_private(Path(out), to_text(plan), replace=True)
+    note(common, f"the plan is saved in {out}; apply it with: exo-auth dns apply --plan {out}")
+
+
+def saved_plan(file: str) -> Plan:
+    """Read a plan file; raises InputError or PlanStale."""
+    from exo_auth.run.dns_changes import read_plan
+
+    return read_plan(Path(file), datetime.now(UTC))
+
+
+def apply_records(common: Common, writing: Writing, settings: Settings, make: Callable[[], Plan]) -> None:
+    """Make the plan under the lock, show it, ask, publish, and end with the exit code of it all."""
+    from exo_auth.run.dns_changes import dns_lock, publish
+
+    need_consent(common, writing)
+    with dns_lock(settings, writing.lock_timeout):
+        plan = make()
+        if writing.dry_run or writing.out or plan.is_empty:
+            if writing.out:
+                save_plan(common, plan, writing.out)
+            show_plan(common, settings, plan)
+            raise typer.Exit(plan_exit_code(plan, detailed=writing.detailed_exitcode))
+        if settings.output != "json":
+            show_plan(common, settings, plan)
+        if plan.exceeds_limit is None:
+            confirm(common, writing, settings, plan)
+        report = publish(settings, plan, reason=writing.reason, say=progress(common), sleep=time.sleep)
+    show_report(common, settings, report)
+    raise typer.Exit(report.exit_code)

@@ -1,0 +1,1 @@
+"""DNS records → whoever runs the zone (publish; I/O)."""

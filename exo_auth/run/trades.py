@@ -1,0 +1,188 @@
+"""How changes of other kinds than DKIM are made: looked at, sent, looked at again (run).
+
+A `Trade` knows one kind of change. Its states are absolute, so that a change found in flight is compared with what is
+there and never simply repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from exo_auth.errors import CmdletFailed, ExoAuthError, NotPermitted, SignInError, Throttled, TransportBroken
+from exo_auth.plan.change import Change
+from exo_auth.plan.outcome import Outcome, Result, RunReport
+from exo_auth.plan.plan import Plan, refuse_excess
+from exo_auth.plan.plan_file import change_document
+from exo_auth.run.hands import JournalKeeper, Patience
+from exo_auth.run.service_clock import utc_now
+
+
+class Trade(Protocol):
+    """One kind of change."""
+
+    def state(self, change: Change) -> Mapping[str, Any]:
+        """Look now; the keys are those of the change's `before` and `after`. Raises ExoAuthError."""
+        ...
+
+    def closed_gate(self, change: Change) -> Outcome | None:
+        """Ask once more, right before the change, whether its gate is open; None when it is."""
+        ...
+
+    def send(self, change: Change) -> None:
+        """Make the change; raises ExoAuthError, after which only a look tells what was done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What every trade shares: the journal, the run's name and reason, time and words."""
+
+    journal: JournalKeeper
+    run_id: str
+    reason: str = ""
+    say: Callable[[str], None] = lambda _text: None
+    sleep: Callable[[float], None] = lambda _seconds: None
+    is_stopped: Callable[[], bool] = lambda: False
+    stop_code: Callable[[], int] = lambda: 130
+    clock: Callable[[], datetime] = utc_now  # of the service, where it has one
+    patience: Patience = field(default_factory=Patience)
+
+
+def apply_with_trades(plan: Plan, trades: Mapping[str, Trade], tools: Tools) -> RunReport:
+    """Apply a plan whose changes are all of these trades; one outcome for each, also when nothing was sent."""
+    refuse_excess(plan)
+    started = utc_now()
+    outcomes: list[Outcome] = []
+    stopped_by = ""
+    for change in plan.changes:
+        if not stopped_by and tools.is_stopped():
+            stopped_by = "the run was interrupted before"
+        if stopped_by:
+            outcomes.append(Outcome(change, Result.SKIPPED, error=stopped_by))
+            continue
+        outcome, stopped_by = apply_with(trades[change.cmdlet], change, tools)
+        outcomes.append(outcome)
+    interrupted = tools.stop_code() if tools.is_stopped() else 0
+    return RunReport(tools.run_id, plan, tuple(outcomes), started, utc_now(), interrupted)
+
+
+def apply_with(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str]:
+    """Take one change through all its steps; give its end, and why the run must not go on ("" when it may)."""
+    try:
+        held = _held(trade, change)
+        if held is not None:
+            return held, ""
+        intent = _journal(tools, "intent", {"change": change_document(change), "reason": tools.reason})
+    except ExoAuthError as error:
+        return _failure(change, Result.FAILED, error), _why_stop(error)
+    tools.say(f"{change.target.unicode}: {change.verb}, sending {change.cmdlet}")
+    outcome, stop = _sent(trade, change, tools)
+    body = {
+        "intent": intent,
+        "result": outcome.result.value,
+        "evidence": dict(outcome.evidence),
+        "error": outcome.error,
+    }
+    _journal(tools, "result", body)
+    return outcome, stop
+
+
+def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Say which keys of a wanted state are otherwise in the one that was found."""
+    return [
+        f"{key} is {found.get(key)!r}, not {value!r}"
+        for key, value in wanted.items()
+        if _plain(found.get(key)) != _plain(value)
+    ]
+
+
+def _held(trade: Trade, change: Change) -> Outcome | None:
+    """Compare what the plan was computed from with what is there, and ask the gate; None when it may be sent."""
+    state = trade.state(change)
+    if not differences(change.after, state):
+        return Outcome(change, Result.ALREADY_SO, evidence=dict(state))
+    moved = differences(change.before, state)
+    if moved:
+        return Outcome(
+            change,
+            Result.STALE,
+            evidence=dict(state),
+            error=f"it moved since the plan was made: {'; '.join(moved)}",
+            hint="make a new plan",
+            exit_code=8,
+        )
+    return trade.closed_gate(change)
+
+
+def _sent(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str]:
+    trouble: ExoAuthError | None = None
+    try:
+        trade.send(change)
+    except ExoAuthError as error:
+        trouble = error
+        if isinstance(error, TransportBroken) and not error.sent:
+            return _failure(change, Result.FAILED, error), _why_stop(error)
+    state = _seen(trade, change, tools, patient=trouble is None or isinstance(trouble, TransportBroken))
+    if state is not None and not differences(change.after, state):
+        tools.say(f"{change.target.unicode}: {change.verb} is done and read back")
+        said = f"reported an error, seen in effect: {trouble}" if trouble else ""
+        return Outcome(change, Result.APPLIED, evidence=dict(state), error=said), ""
+    if trouble is None:
+        code = 0 if state is not None else 6
+        text = "accepted, and reads do not show it yet"
+        return Outcome(
+            change, Result.ACCEPTED, error=text, hint="the next run looks again", exit_code=code
+        ), ""
+    if state is None or isinstance(trouble, TransportBroken):
+        text = f"sent, and no look since could tell whether it took effect: {trouble}"
+        hint = "it is not sent again before it was looked at"
+        return Outcome(change, Result.UNKNOWN, error=text, hint=hint, exit_code=6), _why_stop(trouble)
+    kind = Result.REFUSED if isinstance(trouble, CmdletFailed) else Result.FAILED
+    return _failure(change, kind, trouble), _why_stop(trouble)
+
+
+def _seen(trade: Trade, change: Change, tools: Tools, *, patient: bool) -> Mapping[str, Any] | None:
+    """Look until the change shows, or once where nothing speaks for it; None when looking failed."""
+    waited = timedelta(0)
+    state: Mapping[str, Any] | None = None
+    while True:
+        try:
+            state = trade.state(change)
+        except ExoAuthError as error:
+            tools.say(f"{change.target.unicode}: could not read back: {error}")
+        else:
+            if not differences(change.after, state):
+                return state
+        if not patient or waited >= tools.patience.poll_for or tools.is_stopped():
+            return state
+        tools.say(f"{change.target.unicode}: not visible yet")
+        tools.sleep(tools.patience.poll_every.total_seconds())
+        waited += tools.patience.poll_every
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return sorted(map(str, value))
+    return value
+
+
+def _failure(change: Change, result: Result, error: ExoAuthError) -> Outcome:
+    return Outcome(change, result, error=str(error), hint=error.hint or "", exit_code=error.exit_code)
+
+
+def _why_stop(error: ExoAuthError) -> str:
+    if isinstance(error, NotPermitted | SignInError):
+        return f"the change before was not permitted: {error.message}"
+    if isinstance(error, Throttled | TransportBroken):
+        return f"the service could not be reached: {error.message}"
+    return ""
+
+
+def _journal(tools: Tools, event: str, body: Mapping[str, Any]) -> int:
+    line = tools.journal.append(
+        event, run_id=tools.run_id, at=utc_now(), service_time=tools.clock(), body=dict(body)
+    )
+    return line.number
