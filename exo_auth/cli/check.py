@@ -121,18 +121,36 @@ class Looking:
         ),
     ] = False
 
+    wait: Annotated[
+        str,
+        typer.Option(
+            "--wait",
+            metavar="DURATION",
+            envvar="EXO_AUTH_WAIT",
+            help="Wait so long for the gate to open: authoritative servers first, resolvers after.",
+        ),
+    ] = ""
+
     def request(self, settings: Settings) -> CheckRequest:
         """Read the words; raises InputError."""
         from exo_auth.checks.entry import Profile
         from exo_auth.checks.gates import Gate
         from exo_auth.run.baseline import read_baseline
         from exo_auth.run.check import CheckRequest, subjects_named
+        from exo_auth.run.durations import parse_duration
 
         if self.gate is not None and self.gate not in {gate.value for gate in Gate}:
             raise InputError(f"there is no gate “{self.gate}”", hint=f"one of {', '.join(Gate)}")
         gate = Gate(self.gate) if self.gate is not None else None
+        if self.wait and gate is None:
+            raise InputError("there is no gate to wait for", hint="name it with --gate")
         request = CheckRequest(
-            Profile(self.rules.value), subjects_named(self.only or ()), gate, None, self.authoritative
+            Profile(self.rules.value),
+            subjects_named(self.only or ()),
+            gate,
+            None,
+            self.authoritative,
+            parse_duration(self.wait) if self.wait else None,
         )
         return (
             replace(request, baseline=read_baseline(settings, self.baseline, request))
@@ -285,7 +303,9 @@ def _of_names(
             say(f"{report.domain.unicode} is done")
             reports.add(report)
 
-        tally = check_names(settings, chain(named, lines), request, done, now=now, warn=warner(common))
+        tally = check_names(
+            settings, chain(named, lines), request, done, now=now, warn=warner(common), say=say
+        )
         if not tally.domains:
             raise InputError("no domain is named", hint="the input holds no names")
         reports.end(tally)

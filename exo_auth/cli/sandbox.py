@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import urllib.request
 from typing import Annotated, Any
 
 import typer
@@ -63,6 +62,14 @@ def start(
     host_name: HostNames = None,
     state: State = None,
     switch: SwitchTexts = None,
+    octodns: Annotated[
+        bool,
+        typer.Option(
+            "--octodns",
+            envvar="EXO_AUTH_SANDBOX_OCTODNS",
+            help="Let commands write its zones through octoDNS.",
+        ),
+    ] = False,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Start a tenant on loopback and serve it until stopped.
@@ -81,6 +88,7 @@ def start(
         extra_host_names=tuple(host_name or ()),
         state_dir=state,
         switches=tuple(switch or ()),
+        publishes=octodns,
     )
     with Sandbox(options) as box:
         if output is OutputFormat.TABLE:
@@ -171,6 +179,9 @@ def fault(
 
 
 def _ask(control: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    import urllib.error
+    import urllib.request
+
     if not control.startswith("http://127.0.0.1:"):
         raise InputError(
             "no running sandbox is named"

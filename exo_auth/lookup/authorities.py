@@ -143,6 +143,28 @@ async def ask_all(
         client.close()
 
 
+async def messages_of(
+    authorities: Authorities, delegation: Delegation, name: DomainName, rdtype: str
+) -> tuple[tuple[str, Message | OSError | MalformedMessage], ...]:
+    """Ask every address of every server, without recursion; give what each sent, with where it came from."""
+    client = UdpClient()
+    try:
+        hosts = await asyncio.gather(
+            *(_addresses(authorities.resolver, server) for server in delegation.servers[:MOST_SERVERS])
+        )
+        places = [(address, authorities.port) for found in hosts for address in found[:MOST_ADDRESSES]]
+        answers = await asyncio.gather(
+            *(_direct(authorities, client, place, name, rdtype) for place in places)
+        )
+        return tuple(
+            (f"{place[0]}:{place[1]}", answer)
+            for place, answer in zip(places, answers, strict=True)
+            if not isinstance(answer, Message) or answer.rcode in (NOERROR, NXDOMAIN)
+        )
+    finally:
+        client.close()
+
+
 async def _zone_of(resolver: Resolver, start: DomainName) -> tuple[DomainName, Soa, timedelta] | LookupFailed:
     """Climb to the first name with an SOA of its own."""
     at: DomainName | None = start

@@ -14,10 +14,11 @@ from exo_auth.lookup.wire import Data, Mx
 Asked = tuple[str, str]  # name and type, or name and address
 
 
-class _OfOneKind:
+class OfOneKind:
     """All kinds of questions in terms of `resolve`."""
 
     async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        """Ask for any type, following CNAMEs."""
         raise NotImplementedError
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
@@ -33,7 +34,7 @@ class _OfOneKind:
         return _each(await self.resolve(name, "CNAME"), str, DomainName)
 
 
-class RecordingResolver(_OfOneKind):
+class RecordingResolver(OfOneKind):
     """Passes questions on to `inner` and keeps every answer in `answers`."""
 
     def __init__(self, inner: Resolver) -> None:
@@ -47,7 +48,7 @@ class RecordingResolver(_OfOneKind):
         return answer
 
 
-class ReplayingResolver(_OfOneKind):
+class ReplayingResolver(OfOneKind):
     """Answers from `answers` alone; what is not there is a failed look-up, never an absent record."""
 
     def __init__(self, answers: dict[Asked, Answer[Data]]) -> None:

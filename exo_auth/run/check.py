@@ -8,7 +8,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
@@ -56,6 +56,7 @@ class CheckRequest:
     gate: Gate | None = None
     baseline: Baseline | None = None  # then only what changed is told
     authoritative: bool = False  # each name server of the zone is asked by itself
+    wait: timedelta | None = None  # how long to wait for the gate to open
 
     @property
     def looked_at(self) -> frozenset[Subject]:
@@ -101,9 +102,12 @@ def check_names(
     *,
     now: datetime,
     warn: Callable[[str], None],
+    say: Callable[[str], None] = lambda _text: None,
 ) -> Tally:
     """Check domains by DNS alone; `on_report` hears of each in the order of `names`."""
     plain = partial(report_on, request=request, now=now)
+    if request.wait is not None:
+        names = _awaited(settings, tuple(names), request, plain, say)
     return asyncio.run(_run(_Run(settings, request, plain), names, on_report, warn))
 
 
@@ -126,6 +130,8 @@ def check_tenant(
     if not patterns:  # its DMARC record is the tenant's to publish
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     judge = tenant_judge(settings, facts, domains, request, session.clock.now())
+    if request.wait is not None:
+        _awaited(settings, chosen, request, judge, say)
     say(f"asking DNS about {len(chosen)} domains")
 
     def done(report: DomainReport) -> None:
@@ -133,6 +139,19 @@ def check_tenant(
         on_report(report)
 
     return asyncio.run(_run(_Run(settings, request, judge, knows_tenant=True), chosen, done, session.warn))
+
+
+def _awaited(
+    settings: Settings,
+    names: tuple[DomainName, ...],
+    request: CheckRequest,
+    judge: Judge,
+    say: Callable[[str], None],
+) -> tuple[DomainName, ...]:
+    from exo_auth.run.wait import wait_for_gate
+
+    wait_for_gate(settings, names, request, judge, request.wait or timedelta(0), say=say)
+    return names
 
 
 def check_snapshot(

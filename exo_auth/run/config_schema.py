@@ -411,6 +411,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_TRUST",
         "EXO_AUTH_UPDATE_GOLDEN",
         "EXO_AUTH_VERBOSE",
+        "EXO_AUTH_WAIT",
         "EXO_AUTH_WATCH",
         "EXO_AUTH_WATCH_FOR",
         "EXO_AUTH_YES",

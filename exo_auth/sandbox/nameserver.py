@@ -9,6 +9,7 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ import dns.rrset
 
 from exo_auth.errors import InputError
 from exo_auth.sandbox.faults import Faults
+from exo_auth.sandbox.zone_updates import ZoneUpdates, data_of
 from exo_auth.sandbox.zones import NEGATIVE_TTL, ZoneRecord, Zones, soa_of
 
 LONGEST_UDP = 1232  # octets, whatever the client offers
@@ -33,8 +35,11 @@ GARBAGE = b"\x00\x00this is no DNS message"
 class NameServer:
     """Serves `zones` on 127.0.0.1 until closed; `address` is (host, port), the same for UDP and TCP."""
 
-    def __init__(self, zones: Zones, faults: Faults, port: int = 0) -> None:
+    def __init__(
+        self, zones: Zones, faults: Faults, port: int = 0, on_change: Callable[[], None] = lambda: None
+    ) -> None:
         self._zones = zones
+        self._updates = ZoneUpdates(zones, on_change)
         self._faults = faults
         self._udp, self._tcp = _servers(self, port)
         self.address: tuple[str, int] = ("127.0.0.1", int(self._udp.server_address[1]))
@@ -50,11 +55,13 @@ class NameServer:
     def answer(self, wire: bytes, *, over_udp: bool) -> list[bytes]:
         """Give the messages that go back, none for silence."""
         try:
-            query = dns.message.from_wire(wire)
+            query = dns.message.from_wire(wire, keyring=self._updates.keyring)
         except dns.exception.DNSException:
             return []
         if not query.question:
             return []
+        if self._updates.concerns(query):
+            return self._updates.answer(query, over_udp=over_udp)
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
         misbehaviour = self._misbehaviour(query, name, over_udp)
         if misbehaviour is not None:
@@ -105,9 +112,9 @@ class NameServer:
                 is_known = _is_nobodys(name) or self._zones.shares_a_top_label(name)
                 response.set_rcode(dns.rcode.NXDOMAIN if is_known else dns.rcode.REFUSED)
                 return response
-            record = self._zones.find(name, rdtype)
-            if record is not None:
-                response.answer.append(_rrset(record))
+            records = self._zones.find_all(name, rdtype)
+            if records:
+                response.answer.append(_rrset(*records))
                 return response
             alias = self._zones.find(name, "CNAME")
             if alias is None or rdtype == "CNAME":
@@ -126,7 +133,7 @@ class NameServer:
                 NEGATIVE_TTL,
                 "IN",
                 "SOA",
-                soa_of(str(apex)),
+                soa_of(str(apex), self._zones.serial_of(str(apex))),
             )
         )
         return response
@@ -166,16 +173,9 @@ def _loop(query: dns.message.Message) -> bytes:
     return response.to_wire()
 
 
-def _rrset(record: ZoneRecord) -> dns.rrset.RRset:
-    if record.type == "TXT":
-        text = " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in record.value)
-    elif record.type == "MX":
-        text = f"{record.value[0]} {record.value[1]}."
-    elif record.type in ("A", "SOA"):
-        text = record.value[0]
-    else:
-        text = f"{record.value[0]}."
-    return dns.rrset.from_text(f"{record.owner}.", record.ttl, "IN", record.type, text)
+def _rrset(*records: ZoneRecord) -> dns.rrset.RRset:
+    first = records[0]
+    return dns.rrset.from_text(f"{first.owner}.", first.ttl, "IN", first.type, *map(data_of, records))
 
 
 def _is_nobodys(name: str) -> bool:

@@ -30,6 +30,7 @@ from exo_auth.sandbox.scenarios import INITIAL, domains_of
 from exo_auth.sandbox.switches import Switches
 from exo_auth.sandbox.tenant import SELECTORS, SandboxTenant
 from exo_auth.sandbox.web import WebServer
+from exo_auth.sandbox.zone_updates import KEY_ALGORITHM, KEY_NAME, KEY_SECRET
 from exo_auth.sandbox.zones import Zones
 
 TENANT_ID = "11111111-2222-3333-4444-555555555555"
@@ -59,6 +60,7 @@ class SandboxOptions:
     state_dir: Path | None = None
     switches: Switches = field(default_factory=Switches)
     token_life: timedelta = timedelta(minutes=65)
+    publishes: bool = False  # name the octoDNS configuration in the environment
 
     @classmethod
     def named(cls, scenario: str) -> SandboxOptions:
@@ -75,6 +77,7 @@ class SandboxOptions:
         extra_host_names: tuple[str, ...],
         state_dir: str | None,
         switches: tuple[str, ...],
+        publishes: bool = False,
     ) -> SandboxOptions:
         """Read the options of the command line; raises InputError."""
         for name, number in (("port", port), ("dns-port", dns_port)):
@@ -87,6 +90,7 @@ class SandboxOptions:
             extra_host_names,
             Path(state_dir) if state_dir else None,
             Switches.parse(switches),
+            publishes=publishes,
         )
 
 
@@ -107,7 +111,9 @@ class SandboxDescription:
     control: str
     managed_identity: str
     policy_port: int
+    octodns_file: str
     domains: tuple[str, ...]
+    publishes: bool = False  # is octoDNS to be used?
 
     @property
     def environment(self) -> dict[str, str]:
@@ -125,6 +131,7 @@ class SandboxDescription:
             "EXO_AUTH_PUBLIC_RESOLVERS": self.nameserver,
             "EXO_AUTH_AUTHORITY_PORT": self.nameserver.rpartition(":")[2],
             "EXO_AUTH_SANDBOX_CONTROL": self.control,
+            **({"EXO_AUTH_OCTODNS": self.octodns_file} if self.publishes else {}),
         }
 
     def to_json(self) -> str:
@@ -168,7 +175,7 @@ class Sandbox:
     def _start(self, certificates: Certificates, initial: str) -> tuple[WebServer | NameServer, ...]:
         started: list[WebServer | NameServer] = []
         try:
-            name_server = NameServer(self.zones, self.faults, self.options.dns_port)
+            name_server = NameServer(self.zones, self.faults, self.options.dns_port, self._save)
             started.append(name_server)
             https = WebServer((self._https,), self.options.port, certificates.server_file)
             started.append(https)
@@ -207,9 +214,31 @@ class Sandbox:
             control=f"http://127.0.0.1:{plain.port}",
             managed_identity=f"http://127.0.0.1:{plain.port}",
             policy_port=https.port,
+            octodns_file=str(self._write_octodns(name_server.address[1])),
             domains=tuple(spec.name for spec in self.options.domains),
+            publishes=self.options.publishes,
         )
         return tuple(started)
+
+    def _write_octodns(self, port: int) -> Path:
+        """Write an octoDNS configuration that publishes into the custom domains' zones."""
+        file = self._folder / "octodns.yaml"
+        lines = [
+            "providers:",
+            "  sandbox:",
+            "    class: octodns_bind.Rfc2136Provider",
+            "    host: 127.0.0.1",
+            f"    port: {port}",
+            f"    key_name: {KEY_NAME}",
+            f"    key_secret: {KEY_SECRET}",
+            f"    key_algorithm: {KEY_ALGORITHM}",
+            "zones:",
+        ]
+        for spec in self.options.domains:
+            if not spec.initial:
+                lines += [f"  {spec.name}.:", "    sources: [sandbox]", "    targets: [sandbox]"]
+        file.write_text("\n".join(lines) + "\n", encoding="ascii")
+        return file
 
     def __enter__(self) -> Sandbox:
         return self

@@ -40,7 +40,8 @@ class Zones:
         self._top_labels = frozenset(apex.rsplit(".", 1)[-1] for apex in self._apexes)
         self._published_key = published_key
         self._above_targets = frozenset(above for target in targets for above in _names_above(target.lower()))
-        self._records: dict[tuple[str, str], ZoneRecord] = {}
+        self._records: dict[tuple[str, str], tuple[ZoneRecord, ...]] = {}
+        self._serials: dict[str, int] = {}
         self._names: dict[str, int] = {}  # how many records stand at a name or below it
 
     def publish_cname(self, owner: str, target: str, ttl: int = TTL) -> None:
@@ -65,18 +66,75 @@ class Zones:
         with self._lock:
             if self._records.pop((owner.lower(), rdtype), None) is not None:
                 self._count(owner.lower(), -1)
+                self._touch(owner.lower())
+
+    def add(self, record: ZoneRecord) -> None:
+        """Put a record beside those that stand there; one that is there already is left alone."""
+        with self._lock:
+            key = (record.owner, record.type)
+            there = self._records.get(key, ())
+            if any(one.value == record.value for one in there):
+                return
+            if not there:
+                self._count(record.owner, 1)
+            self._records[key] = (*there, record)
+            self._touch(record.owner)
+
+    def discard(self, owner: str, rdtype: str, value: tuple[str, ...]) -> None:
+        """Take one value away; nothing happens when it is not there."""
+        key = (owner.lower(), rdtype)
+        with self._lock:
+            left = tuple(one for one in self._records.get(key, ()) if one.value != value)
+        if left:
+            with self._lock:
+                self._records[key] = left
+                self._touch(key[0])
+        else:
+            self.remove(owner, rdtype)
+
+    def types_at(self, owner: str) -> tuple[str, ...]:
+        """Name the types that stand at a name."""
+        with self._lock:
+            return tuple(rdtype for name, rdtype in self._records if name == owner.lower())
+
+    def of_zone(self, apex: str) -> tuple[ZoneRecord, ...]:
+        """Give all records of a zone that were put there, sorted; not those that the server makes by itself."""
+        with self._lock:
+            every = [one for records in self._records.values() for one in records]
+        inside = [one for one in every if self.apex_of(one.owner.removeprefix("*.")) == apex]
+        return tuple(sorted(inside, key=lambda one: (one.owner, one.type, one.value)))
+
+    def serial_of(self, apex: str) -> int:
+        """Give the zone's serial number: it grows with every change."""
+        return self._serials.get(apex, 1)
 
     def cname_of(self, owner: str) -> str | None:
         """Give the target of the CNAME at `owner`."""
         with self._lock:
-            record = self._records.get((owner.lower(), "CNAME"))
-        return record.value[0] if record else None
+            records = self._records.get((owner.lower(), "CNAME"))
+        return records[0].value[0] if records else None
 
     def find(self, name: str, rdtype: str) -> ZoneRecord | None:
-        """Give the record of that type at the name itself, from a wildcard if nothing else exists there."""
+        """Give the first record of that type at the name itself, from a wildcard if nothing else exists there."""
+        return next(iter(self.find_all(name, rdtype)), None)
+
+    def find_all(self, name: str, rdtype: str) -> tuple[ZoneRecord, ...]:
+        """Give all records of that type at the name itself, from a wildcard if nothing else exists there."""
+        made = self._made(name.lower(), rdtype)
+        if made is not None:
+            return (made,)
         wanted = name.lower()
+        with self._lock:
+            records = self._records.get((wanted, rdtype), ())
+            if records or self._has_name(wanted):
+                return records
+            wildcard = self._records.get((f"*.{wanted.partition('.')[2]}", rdtype), ())
+        return tuple(ZoneRecord(wanted, rdtype, one.value, one.ttl) for one in wildcard)
+
+    def _made(self, wanted: str, rdtype: str) -> ZoneRecord | None:
+        """Give what the server answers by itself: SOA, NS, its own address, and the keys that Microsoft publishes."""
         if rdtype == "SOA" and wanted in self._apexes:
-            return ZoneRecord(wanted, "SOA", (soa_of(wanted),), NEGATIVE_TTL)
+            return ZoneRecord(wanted, "SOA", (soa_of(wanted, self.serial_of(wanted)),), NEGATIVE_TTL)
         if rdtype == "NS" and wanted in self._apexes:
             return ZoneRecord(wanted, "NS", (f"ns1.{wanted}",))
         if rdtype == "A" and wanted.partition(".")[2] in self._apexes and wanted.startswith("ns1."):
@@ -86,12 +144,7 @@ class Zones:
             if key is not None:
                 chunks = tuple(key[i : i + LONGEST_STRING] for i in range(0, len(key), LONGEST_STRING))
                 return ZoneRecord(wanted, "TXT", chunks)
-        with self._lock:
-            record = self._records.get((wanted, rdtype))
-            if record is not None or self._has_name(wanted):
-                return record
-            wildcard = self._records.get((f"*.{wanted.partition('.')[2]}", rdtype))
-        return ZoneRecord(wanted, rdtype, wildcard.value, wildcard.ttl) if wildcard else None
+        return None
 
     def exists(self, name: str) -> bool:
         """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
@@ -118,7 +171,8 @@ class Zones:
         with self._lock:
             return [
                 {"owner": r.owner, "type": r.type, "value": list(r.value), "ttl": r.ttl}
-                for r in self._records.values()
+                for records in self._records.values()
+                for r in records
             ]
 
     def load_state(self, values: list[dict[str, Any]]) -> None:
@@ -127,13 +181,19 @@ class Zones:
         with self._lock:
             self._records, self._names = {}, {}
         for record in records:
-            self._put(record)
+            self.add(record)
 
     def _put(self, record: ZoneRecord) -> None:
         with self._lock:
             if (record.owner, record.type) not in self._records:
                 self._count(record.owner, 1)
-            self._records[record.owner, record.type] = record
+            self._records[record.owner, record.type] = (record,)
+            self._touch(record.owner)
+
+    def _touch(self, owner: str) -> None:
+        apex = self.apex_of(owner.removeprefix("*."))
+        if apex is not None:
+            self._serials[apex] = self._serials.get(apex, 1) + 1
 
     def _count(self, owner: str, change: int) -> None:
         for name in (owner, *_names_above(owner)):
@@ -143,9 +203,9 @@ class Zones:
         return wanted in self._apexes or self._names.get(wanted, 0) > 0
 
 
-def soa_of(apex: str) -> str:
+def soa_of(apex: str, serial: int = 1) -> str:
     """Give the data of a zone's SOA record as text."""
-    return f"ns1.{apex}. hostmaster.{apex}. 1 3600 600 86400 {NEGATIVE_TTL}"
+    return f"ns1.{apex}. hostmaster.{apex}. {serial} 3600 600 86400 {NEGATIVE_TTL}"
 
 
 def _names_above(name: str) -> list[str]:
