@@ -100,11 +100,17 @@ class NameServer:
         response = _response(query)
         name = question.name.to_text(omit_final_dot=True).lower()
         rdtype = dns.rdatatype.to_text(question.rdtype)
+        validated = True
         for _ in range(LONGEST_CHAIN):
             if self._zones.apex_of(name) is None:
                 is_known = _is_nobodys(name) or self._zones.shares_a_top_label(name)
                 response.set_rcode(dns.rcode.NXDOMAIN if is_known else dns.rcode.REFUSED)
                 return response
+            validated = validated and self._zones.is_signed(name)
+            if validated:
+                response.flags |= dns.flags.AD  # RFC 4035 §3.2.3
+            else:
+                response.flags &= ~dns.flags.AD
             record = self._zones.find(name, rdtype)
             if record is not None:
                 response.answer.append(_rrset(record))
@@ -167,11 +173,14 @@ def _loop(query: dns.message.Message) -> bytes:
 
 
 def _rrset(record: ZoneRecord) -> dns.rrset.RRset:
+    if record.type == "MX":
+        texts = [
+            f"{number} {host}." for number, host in zip(record.value[::2], record.value[1::2], strict=True)
+        ]
+        return dns.rrset.from_text(f"{record.owner}.", record.ttl, "IN", "MX", *texts)
     if record.type == "TXT":
         text = " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in record.value)
-    elif record.type == "MX":
-        text = f"{record.value[0]} {record.value[1]}."
-    elif record.type in ("A", "SOA"):
+    elif record.type in ("A", "TLSA", "SOA"):
         text = record.value[0]
     else:
         text = f"{record.value[0]}."

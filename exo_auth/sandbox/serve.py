@@ -20,6 +20,7 @@ from exo_auth.sandbox.certificates import Certificates
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.control import ControlDoor
 from exo_auth.sandbox.dkim_state import DomainSpec
+from exo_auth.sandbox.dnssec import EXCHANGE_ADDRESS, HOST_ZONE
 from exo_auth.sandbox.entra import Entra, Registration, User
 from exo_auth.sandbox.faults import Faults
 from exo_auth.sandbox.http_message import Request, Response
@@ -43,8 +44,8 @@ GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 STATE_FILE = "tenant.json"
 MX_ZONE = "mail.protection.outlook.com"
 SPF_ZONE = "spf.protection.outlook.com"
-MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", MX_ZONE, SPF_ZONE)
-EXCHANGE_NETWORK, EXCHANGE_ADDRESS = "192.0.2.0/24", "192.0.2.25"  # addresses of nobody, RFC 5737
+MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", HOST_ZONE, MX_ZONE, SPF_ZONE)
+EXCHANGE_NETWORK = "192.0.2.0/24"  # addresses of nobody, RFC 5737
 POLICY_PATH = "/.well-known/mta-sts.txt"
 
 
@@ -152,14 +153,17 @@ class Sandbox:
             self.clock,
             options.switches,
             lambda owner: self.zones.cname_of(owner),
+            lambda owner: self.zones.mx_of(owner),
         )
         self.zones = Zones(
             (*(spec.name for spec in options.domains), *MICROSOFT_ZONES),
             self.tenant.published_key,
             self.tenant.all_targets(),
+            hosted=self.tenant.mail_flow.published,
+            signed=(HOST_ZONE, *(spec.name for spec in options.domains if spec.signed)),
         )
         self._publish_first_records()
-        self._first = (self.tenant.to_state(), self.zones.to_state())
+        self._first = (self.tenant.to_state(), self.zones.to_state(), self.tenant.mail_flow.to_state())
         self._load()
         self._servers = self._start(certificates, initial)
 
@@ -237,6 +241,7 @@ class Sandbox:
         self.clock.set_offset(timedelta(0))
         self.tenant.load_state(self._first[0])
         self.zones.load_state(self._first[1])
+        self.tenant.mail_flow.load_state(self._first[2])
         self.api.clear_log()
         self._save()
 
@@ -342,6 +347,8 @@ class Sandbox:
             kept = json.loads(file.read_text(encoding="utf-8"))
             self.tenant.load_state(kept["tenant"])
             self.zones.load_state(kept["zones"])
+            if "mail_flow" in kept:  # a tenant that was kept before there were rules has none
+                self.tenant.mail_flow.load_state(kept["mail_flow"])
             self.clock.set_offset(timedelta(seconds=kept["clock_offset_seconds"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -355,6 +362,7 @@ class Sandbox:
             "clock_offset_seconds": self.clock.offset.total_seconds(),
             "tenant": self.tenant.to_state(),
             "zones": self.zones.to_state(),
+            "mail_flow": self.tenant.mail_flow.to_state(),
         }
         with self._save_lock:
             temporary = self._folder / f".{STATE_FILE}.{uuid.uuid4().hex}"

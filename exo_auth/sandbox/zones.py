@@ -14,10 +14,10 @@ LONGEST_STRING = 255  # octets, RFC 1035 §3.3
 
 @dataclass(frozen=True)
 class ZoneRecord:
-    """One record: names lower case without the trailing dot; TXT as its strings, joined by newlines never."""
+    """One record: names lower case without the trailing dot; TXT as its strings, MX as preferences and hosts in turn."""
 
     owner: str
-    type: str  # CNAME, TXT, MX, A, SOA
+    type: str  # CNAME, TXT, MX, A, TLSA, SOA
     value: tuple[str, ...]
     ttl: int = TTL
 
@@ -26,7 +26,8 @@ class Zones:
     """All records by owner and type; safe to use from all server threads.
 
     `published_key` gives the TXT that Microsoft publishes at a name, None where it publishes none; `targets` are
-    all names at which it ever may.
+    all names at which it ever may. `hosted` gives other records of Microsoft's by name and type, as text. Answers
+    from the zones of `signed` are marked as validated.
     """
 
     def __init__(
@@ -34,11 +35,16 @@ class Zones:
         apexes: tuple[str, ...],
         published_key: Callable[[str], str | None],
         targets: Iterable[str] = (),
+        *,
+        hosted: Callable[[str, str], str | None] = lambda _name, _type: None,
+        signed: Iterable[str] = (),
     ) -> None:
         self._lock = threading.Lock()
         self._apexes = frozenset(apex.lower() for apex in apexes)
         self._top_labels = frozenset(apex.rsplit(".", 1)[-1] for apex in self._apexes)
         self._published_key = published_key
+        self._hosted = hosted
+        self._signed = frozenset(apex.lower() for apex in signed)
         self._above_targets = frozenset(above for target in targets for above in _names_above(target.lower()))
         self._records: dict[tuple[str, str], ZoneRecord] = {}
         self._names: dict[str, int] = {}  # how many records stand at a name or below it
@@ -53,8 +59,13 @@ class Zones:
         self._put(ZoneRecord(owner.lower(), "TXT", chunks, ttl))
 
     def publish_mx(self, owner: str, host: str, preference: int = 0) -> None:
-        """Put an MX record."""
+        """Put an MX record in place of all that are there."""
         self._put(ZoneRecord(owner.lower(), "MX", (str(preference), host.lower())))
+
+    def add_mx(self, owner: str, host: str, preference: int) -> None:
+        """Put one more MX record beside those that are there."""
+        there = [text for pair in self.mx_of(owner) for text in (str(pair[0]), pair[1])]
+        self._put(ZoneRecord(owner.lower(), "MX", (*there, str(preference), host.lower())))
 
     def publish_address(self, owner: str, address: str) -> None:
         """Put an A record; the owner may be a wildcard."""
@@ -65,6 +76,13 @@ class Zones:
         with self._lock:
             if self._records.pop((owner.lower(), rdtype), None) is not None:
                 self._count(owner.lower(), -1)
+
+    def mx_of(self, owner: str) -> tuple[tuple[int, str], ...]:
+        """Give preference and host of each MX record at `owner`."""
+        with self._lock:
+            record = self._records.get((owner.lower(), "MX"))
+        value = record.value if record else ()
+        return tuple((int(number), host) for number, host in zip(value[::2], value[1::2], strict=True))
 
     def cname_of(self, owner: str) -> str | None:
         """Give the target of the CNAME at `owner`."""
@@ -82,6 +100,9 @@ class Zones:
             if key is not None:
                 chunks = tuple(key[i : i + LONGEST_STRING] for i in range(0, len(key), LONGEST_STRING))
                 return ZoneRecord(wanted, "TXT", chunks)
+        text = self._hosted(wanted, rdtype)
+        if text is not None:
+            return ZoneRecord(wanted, rdtype, (text,))
         with self._lock:
             record = self._records.get((wanted, rdtype))
             if record is not None or self._has_name(wanted):
@@ -94,6 +115,8 @@ class Zones:
         wanted = name.lower()
         if wanted in self._above_targets or self._published_key(wanted) is not None:
             return True
+        if any(self._hosted(wanted, rdtype) is not None for rdtype in ("A", "TLSA")):
+            return True
         with self._lock:
             above = f"*.{wanted.partition('.')[2]}"
             return self._has_name(wanted) or any((above, kind) in self._records for kind in ("TXT", "A"))
@@ -102,6 +125,10 @@ class Zones:
         """Give the zone the name lies in; None when this server knows nothing of it."""
         wanted = name.lower()
         return next((above for above in (wanted, *_names_above(wanted)) if above in self._apexes), None)
+
+    def is_signed(self, name: str) -> bool:
+        """Does the name lie in a zone that is signed with DNSSEC?"""
+        return self.apex_of(name) in self._signed
 
     def shares_a_top_label(self, name: str) -> bool:
         """Does the name end as one of the zones does? Then this server, playing a resolver, knows that it is not."""
