@@ -24,6 +24,7 @@ from exo_auth.sandbox.dnssec import EXCHANGE_ADDRESS, HOST_ZONE
 from exo_auth.sandbox.entra import Entra, Registration, User
 from exo_auth.sandbox.faults import Faults
 from exo_auth.sandbox.http_message import Request, Response
+from exo_auth.sandbox.mail_hosts import MAIL_HOSTS, PARTNER_ZONE, MailHosts, wanted_certificates
 from exo_auth.sandbox.managed_identity import ManagedIdentityDoor
 from exo_auth.sandbox.nameserver import NameServer
 from exo_auth.sandbox.principal import EXCHANGE_ADMINISTRATOR, MANAGE_AS_APP
@@ -56,6 +57,7 @@ class SandboxOptions:
     domains: tuple[DomainSpec, ...]
     port: int = 0
     dns_port: int = 0
+    mail_port: int = 0
     extra_host_names: tuple[str, ...] = ()
     state_dir: Path | None = None
     switches: Switches = field(default_factory=Switches)
@@ -73,18 +75,20 @@ class SandboxOptions:
         scenario: str,
         port: int,
         dns_port: int,
+        mail_port: int,
         extra_host_names: tuple[str, ...],
         state_dir: str | None,
         switches: tuple[str, ...],
     ) -> SandboxOptions:
         """Read the options of the command line; raises InputError."""
-        for name, number in (("port", port), ("dns-port", dns_port)):
+        for name, number in (("port", port), ("dns-port", dns_port), ("mail-port", mail_port)):
             if not 0 <= number < 65536:
                 raise InputError(f"--{name} {number} is no port", hint="0 to 65535")
         return cls(
             domains_of(scenario),
             port,
             dns_port,
+            mail_port,
             extra_host_names,
             Path(state_dir) if state_dir else None,
             Switches.parse(switches),
@@ -108,6 +112,7 @@ class SandboxDescription:
     control: str
     managed_identity: str
     policy_port: int
+    mail_port: int  # of the partners' hosts; 0 where this machine has no addresses for them
     domains: tuple[str, ...]
 
     @property
@@ -123,6 +128,7 @@ class SandboxDescription:
             "EXO_AUTH_CA_FILE": self.ca_file,
             "EXO_AUTH_NAMESERVER": self.nameserver,
             "EXO_AUTH_POLICY_PORT": str(self.policy_port),
+            "EXO_AUTH_SMTP_PORT": str(self.mail_port or 25),
             "EXO_AUTH_SANDBOX_CONTROL": self.control,
         }
 
@@ -144,7 +150,9 @@ class Sandbox:
         self._folder = options.state_dir or Path(self._temporary.name if self._temporary else "")
         self._save_lock = threading.Lock()
         policies = tuple(f"mta-sts.{spec.name}" for spec in options.domains if spec.policy)
-        certificates = Certificates.make(self._folder, options.extra_host_names, policies)
+        certificates = Certificates.make(
+            self._folder, options.extra_host_names, policies, wanted_certificates()
+        )
         initial = next((spec.name for spec in options.domains if spec.initial), INITIAL)
         self.tenant = SandboxTenant(
             TENANT_ID,
@@ -156,7 +164,7 @@ class Sandbox:
             lambda owner: self.zones.mx_of(owner),
         )
         self.zones = Zones(
-            (*(spec.name for spec in options.domains), *MICROSOFT_ZONES),
+            (*(spec.name for spec in options.domains), *MICROSOFT_ZONES, PARTNER_ZONE),
             self.tenant.published_key,
             self.tenant.all_targets(),
             hosted=self.tenant.mail_flow.published,
@@ -167,9 +175,14 @@ class Sandbox:
         self._load()
         self._servers = self._start(certificates, initial)
 
-    def _start(self, certificates: Certificates, initial: str) -> tuple[WebServer | NameServer, ...]:
-        started: list[WebServer | NameServer] = []
+    def _start(
+        self, certificates: Certificates, initial: str
+    ) -> tuple[WebServer | NameServer | MailHosts, ...]:
+        started: list[WebServer | NameServer | MailHosts] = []
         try:
+            self._mail_hosts = MailHosts(certificates.mail_files, self.options.mail_port)
+            started.append(self._mail_hosts)
+            self._publish_partners()
             name_server = NameServer(self.zones, self.faults, self.options.dns_port)
             started.append(name_server)
             https = WebServer((self._https,), self.options.port, certificates.server_file)
@@ -209,6 +222,7 @@ class Sandbox:
             control=f"http://127.0.0.1:{plain.port}",
             managed_identity=f"http://127.0.0.1:{plain.port}",
             policy_port=https.port,
+            mail_port=self._mail_hosts.port,
             domains=tuple(spec.name for spec in self.options.domains),
         )
         return tuple(started)
@@ -242,6 +256,7 @@ class Sandbox:
         self.tenant.load_state(self._first[0])
         self.zones.load_state(self._first[1])
         self.tenant.mail_flow.load_state(self._first[2])
+        self._publish_partners()
         self.api.clear_log()
         self._save()
 
@@ -336,6 +351,16 @@ class Sandbox:
             self.zones.publish_txt(f"_mta-sts.{spec.name}", "v=STSv1; id=20261101000000;")
             self.zones.publish_txt(f"_smtp._tls.{spec.name}", f"v=TLSRPTv1; rua=mailto:tls@{spec.name}")
             self.zones.publish_address(f"mta-sts.{spec.name}", "127.0.0.1")
+
+    def _publish_partners(self) -> None:
+        addresses = self._mail_hosts.addresses
+        for host in MAIL_HOSTS:
+            self.zones.publish_mx(host.domain, host.name, 10)
+            if host.name in addresses:
+                self.zones.publish_address(host.name, addresses[host.name])
+        mixed = f"mixed.{PARTNER_ZONE}"  # one of its two hosts has no STARTTLS
+        self.zones.publish_mx(mixed, f"mx.good.{PARTNER_ZONE}", 10)
+        self.zones.add_mx(mixed, f"mx.plain.{PARTNER_ZONE}", 20)
 
     # Keeping
 
