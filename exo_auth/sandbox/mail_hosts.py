@@ -162,6 +162,7 @@ def _reply(host: MailHost, verb: str) -> tuple[str, ...]:
 
 def _secured(host: MailHost, client: socket.socket, context: ssl.SSLContext) -> None:
     if host.tls == "broken":
+        client.recv(4096)  # the client's first word in TLS
         _say(client, "500 this is no TLS")
         return
     with context.wrap_socket(client.dup(), server_side=True) as secured:
