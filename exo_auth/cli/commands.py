@@ -23,6 +23,7 @@ from exo_auth.cli import (
     snapshot,
     spf,
     tenant,
+    tls,
     transport_security,
 )
 
@@ -49,6 +50,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(transport_security.mta_sts, name="mta-sts", help="MTA-STS: the policy for mail over TLS.")
     app.add_typer(transport_security.tls_rpt, name="tls-rpt", help="TLS-RPT: who hears of failing TLS.")
     app.add_typer(transport_security.dane, name="dane", help="DANE: certificates pinned in DNS.")
+    app.add_typer(tls.app, name="tls", help="TLS with partners: rules, connectors, probes.")
     app.add_typer(message.app, name="message", help="Why a message passed or failed.")
     app.add_typer(sandbox.app, name="sandbox", help="A tenant on loopback, to try everything on.")
     app.command("demo")(demo.demo)
