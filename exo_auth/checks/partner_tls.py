@@ -182,7 +182,7 @@ def _probe_findings(
 def _names_match(probe: SmtpProbe, demand: TlsDemand) -> bool:
     """Does the certificate carry the name that counts: the connector's, else that of the host? RFC 9525 §6."""
     if probe.certificate is None:
-        return probe.fault is None
+        return probe.fault is not SmtpFault.CERTIFICATE_NAME  # one that was not seen says nothing
     if demand.verify is not Verify.DOMAIN or not demand.tls_domain:
         return bool(probe.name_matches)
     wanted = demand.tls_domain.lower()

@@ -83,7 +83,7 @@ def _outbound_row(one: OutboundConnector) -> tuple[str, ...]:
 def _inbound_row(one: InboundConnector) -> tuple[str, ...]:
     beside = (
         "rejects other certificates" if one.restricts_to_certificate else "",
-        f"rejects but {' '.join(one.sender_addresses)}" if one.restricts_to_addresses else "",
+        f"rejects all but {' '.join(one.sender_addresses)}" if one.restricts_to_addresses else "",
     )
     return (
         "inbound",
