@@ -55,7 +55,7 @@ HOMES = {  # third-party package -> the layers it is at home in
     "dns": {"sandbox", "lookup"},
     "publicsuffixlist": {"lookup"},
     "dkim": {"lookup"},
-    "cryptography": {"sandbox", "identity"},
+    "cryptography": {"sandbox", "identity", "lookup"},
     "jwt": {"sandbox", "identity"},
 }
 BLOCKING = {

@@ -6,7 +6,14 @@ import difflib
 from datetime import datetime
 from itertools import chain
 
-from exo_auth.checks import entries_dkim, entries_dmarc, entries_dns, entries_spf, entries_transport
+from exo_auth.checks import (
+    entries_dkim,
+    entries_dmarc,
+    entries_dns,
+    entries_partner_tls,
+    entries_spf,
+    entries_transport,
+)
 from exo_auth.checks.entry import Entry, Profile
 from exo_auth.checks.finding import DnsRecord, Evidence, Finding, Severity
 from exo_auth.domain_name import DomainName
@@ -20,6 +27,7 @@ CATALOGUE: dict[str, Entry] = {
         entries_dmarc.ENTRIES,
         entries_dns.ENTRIES,
         entries_transport.ENTRIES,
+        entries_partner_tls.ENTRIES,
     )
 }
 

@@ -90,6 +90,7 @@ BRANCHES = (  # in the order in which help lists them
     Branch("mta-sts", "transport_security", "mta_sts", "MTA-STS: the policy for mail over TLS."),
     Branch("tls-rpt", "transport_security", "tls_rpt", "TLS-RPT: who hears of failing TLS."),
     Branch("dane", "transport_security", "dane", "DANE: certificates pinned in DNS."),
+    Branch("tls", "tls", "app", "TLS with partners: rules, connectors, probes."),
     Branch("message", "message", "app", "Why a message passed or failed."),
     Branch("sandbox", "sandbox", "app", "A tenant on loopback, to try everything on."),
     Branch(

@@ -33,6 +33,12 @@ Port = Annotated[int, typer.Option("--port", envvar="EXO_AUTH_SANDBOX_PORT", hel
 DnsPort = Annotated[
     int, typer.Option("--dns-port", envvar="EXO_AUTH_SANDBOX_DNS_PORT", help="DNS port; 0 picks one.")
 ]
+MailPort = Annotated[
+    int,
+    typer.Option(
+        "--mail-port", envvar="EXO_AUTH_SANDBOX_MAIL_PORT", help="Partners' SMTP port; 0 picks one."
+    ),
+]
 HostNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -59,6 +65,7 @@ def start(
     scenario: Scenario = "demo",
     port: Port = 0,
     dns_port: DnsPort = 0,
+    mail_port: MailPort = 0,
     host_name: HostNames = None,
     state: State = None,
     switch: SwitchTexts = None,
@@ -85,6 +92,7 @@ def start(
         scenario=scenario,
         port=port,
         dns_port=dns_port,
+        mail_port=mail_port,
         extra_host_names=tuple(host_name or ()),
         state_dir=state,
         switches=tuple(switch or ()),

@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
-
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ProtocolError
 from exo_auth.exchange import cmdlets, decode
+from exo_auth.exchange.cmdlet import UNLIMITED
 from exo_auth.exchange.decode import Organization
-from exo_auth.exchange.transport import CmdletAnswer, Transport
+from exo_auth.exchange.mail_flow_client import MailFlowReader, MailFlowWriter
+from exo_auth.exchange.transport import CmdletAnswer
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig
 
 
-@runtime_checkable
-class CountsRequests(Protocol):
-    """A transport that knows how many requests it sent, repeated ones and pages included."""
-
-    requests_sent: int
-
-
-class ExchangeReader:
-    """Reads one tenant. `warnings` gathers what the service said beside its rows, each text once."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._calls = 0
-        self._warnings: dict[str, None] = {}
-        self._clock: datetime | None = None
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """The service's warnings so far."""
-        return tuple(self._warnings)
-
-    @property
-    def last_service_clock(self) -> datetime | None:
-        """The time the service stated with its latest answer, UTC; None before the first."""
-        return self._clock
-
-    @property
-    def requests_sent(self) -> int:
-        """How many requests the transport sent; of a transport that does not count, how many calls."""
-        return self._transport.requests_sent if isinstance(self._transport, CountsRequests) else self._calls
+class ExchangeReader(MailFlowReader):
+    """Reads one tenant: domains, DKIM, the organization, and through its base all of mail flow."""
 
     def accepted_domains(self) -> tuple[AcceptedDomain, ...]:
         """List every accepted domain; raises an ExchangeError."""
-        return decode.accepted_domains(
-            self._ask(cmdlets.GET_ACCEPTED_DOMAIN, {"ResultSize": cmdlets.UNLIMITED})
-        )
+        return decode.accepted_domains(self._ask(cmdlets.GET_ACCEPTED_DOMAIN, {"ResultSize": UNLIMITED}))
 
     def dkim_signing_configs(self) -> tuple[DkimSigningConfig, ...]:
         """List every DKIM configuration; a domain without one is simply not in the list.
@@ -70,24 +38,9 @@ class ExchangeReader:
             )
         return found[0]
 
-    def granted_cmdlets(self) -> frozenset[str]:
-        """Name the cmdlets the caller may run, lower case."""
-        self._calls += 1
-        return self._transport.granted_cmdlets()
 
-    def _ask(self, cmdlet: str, parameters: Mapping[str, Any]) -> CmdletAnswer:
-        self._calls += 1
-        answer = self._transport.invoke(cmdlet, parameters)
-        self._warnings |= dict.fromkeys(answer.warnings)
-        self._clock = answer.service_clock or self._clock
-        return answer
-
-
-class ExchangeWriter:
-    """Changes one tenant. A write that returns was accepted; only a later look tells that it took effect."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+class ExchangeWriter(MailFlowWriter):
+    """Changes one tenant: DKIM, and through its base all of mail flow."""
 
     def create_dkim_config(self, domain: DomainName, key_size: int) -> CmdletAnswer:
         """Make keys of `key_size` bits for `domain`, not yet signing; raises Conflict if it has some."""
@@ -109,6 +62,3 @@ class ExchangeWriter:
         """
         size = {} if key_size is None else {"KeySize": key_size}
         return self._write(cmdlets.ROTATE_DKIM, {"Identity": domain.ascii, **size})
-
-    def _write(self, cmdlet: str, parameters: Mapping[str, Any]) -> CmdletAnswer:
-        return self._transport.invoke(cmdlet, parameters, is_write=True)

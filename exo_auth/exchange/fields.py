@@ -43,13 +43,13 @@ class Row:
         """Raise ProtocolError unless all fields are in the row, be it with null."""
         for name in names:
             if name.lower() not in self._names:
-                raise self._error(name, "is missing")
+                raise self.error(name, "is missing")
 
     def text(self, name: str, default: str | None = None) -> str:
         """Give a text without outer blanks; `default` for null and for a missing field."""
         value = self._take(name, default)
         if not isinstance(value, str):
-            raise self._error(name, f"is {value!r}, not a text")
+            raise self.error(name, f"is {value!r}, not a text")
         return value.strip()
 
     def boolean(self, name: str, default: bool | None = None) -> bool:
@@ -60,7 +60,7 @@ class Row:
             return True
         if word is False or word == "false":
             return False
-        raise self._error(name, f"is {value!r}, neither true nor false")
+        raise self.error(name, f"is {value!r}, neither true nor false")
 
     def whole(self, name: str) -> int | None:
         """Give a whole number, which may come as a word or as 2048.0; None where there is none."""
@@ -74,7 +74,33 @@ class Row:
             return int(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        raise self._error(name, f"is {value!r}, not a whole number")
+        raise self.error(name, f"is {value!r}, not a whole number")
+
+    def number(self, name: str) -> int:
+        """Give a whole number that must be there."""
+        value = self.whole(name)
+        if value is None:
+            raise self.error(name, "is missing" if name.lower() not in self._names else "is null")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Give a list of texts, which may come as a single one; empty for null and for a missing field."""
+        self._mark(name)
+        value = self._peek(name)
+        items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        if not all(isinstance(item, str) for item in items):
+            raise self.error(name, f"is {value!r}, not a list of texts")
+        return tuple(text for item in items if (text := item.strip()))
+
+    def any(self, name: str) -> Any:
+        """Give a value as it came; None for a missing field."""
+        self._mark(name)
+        return self._peek(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all fields, as they came."""
+        return tuple(self._fields)
 
     def moment(self, name: str) -> datetime | None:
         """Give a time in UTC; one without an offset is meant as UTC. None where there is none."""
@@ -85,7 +111,7 @@ class Row:
         try:
             return _moment(value)
         except (ValueError, OverflowError):
-            raise self._error(name, f"is {value!r}, not a time") from None
+            raise self.error(name, f"is {value!r}, not a time") from None
 
     def name(self, name: str) -> DomainName:
         """Give a domain name that must be there."""
@@ -93,7 +119,7 @@ class Row:
         try:
             return DomainName.parse_lookup(text)
         except InputError as error:
-            raise self._error(name, f"is no domain name: {error.message}") from None
+            raise self.error(name, f"is no domain name: {error.message}") from None
 
     def name_or_none(self, name: str) -> DomainName | None:
         """Give a domain name; None while the field is blank."""
@@ -106,7 +132,7 @@ class Row:
         """Give one of a few words, lower case."""
         word = self.text(name, "").lower()
         if word not in allowed:
-            raise self._error(name, f"is {word!r}, not {' or '.join(map(repr, allowed))}")
+            raise self.error(name, f"is {word!r}, not {' or '.join(map(repr, allowed))}")
         return word
 
     def rest(self) -> dict[str, Any]:
@@ -125,10 +151,11 @@ class Row:
         if value is not None:
             return value
         if default is None:
-            raise self._error(name, "is missing" if name.lower() not in self._names else "is null")
+            raise self.error(name, "is missing" if name.lower() not in self._names else "is null")
         return default
 
-    def _error(self, name: str, what: str) -> ProtocolError:
+    def error(self, name: str, what: str) -> ProtocolError:
+        """Make the error about one field: which cmdlet, which row, what is wrong with it."""
         return ProtocolError(
             f"{self._cmdlet}, row {self._number}: the field {name} {what}",
             correlation=self._correlation,

@@ -19,7 +19,8 @@ from exo_auth.errors import Correlation, NotPermitted, ProtocolError, Refusal, T
 from exo_auth.exchange.addresses import Addresses, base_of
 from exo_auth.exchange.answers import MORE_RESULTS, Page, page_of
 from exo_auth.exchange.challenge import claims_challenge
-from exo_auth.exchange.cmdlets import UNLIMITED, allowed_cmdlet
+from exo_auth.exchange.cmdlet import UNLIMITED
+from exo_auth.exchange.cmdlets import ALLOWED, allowed_cmdlet
 from exo_auth.exchange.errors_on_wire import Failure, failure_of
 from exo_auth.exchange.grants import GRANTS, grants_of
 from exo_auth.exchange.http_answer import Call, HttpAnswer
@@ -139,7 +140,11 @@ class RestTransport:
     def _listing(self, run: _Execution, cmdlet: str, parameters: Mapping[str, Any]) -> CmdletAnswer | Failure:
         question = {"CmdletInput": {"CmdletName": cmdlet, "Parameters": dict(parameters)}}
         body = json.dumps(question, ensure_ascii=False, separators=(",", ":")).encode()
-        headers = {"X-CmdletName": cmdlet, "Prefer": f"odata.maxpagesize={self._limits.page_size}"}
+        headers = {
+            "X-CmdletName": cmdlet,
+            "X-SerializationLevel": ALLOWED[cmdlet].serialization,
+            "Prefer": f"odata.maxpagesize={self._limits.page_size}",
+        }
         asked = [self._addresses.cmdlets(self._base)]
         rows: list[Mapping[str, Any]] = []
         warnings: dict[str, None] = {}  # ordered, each once

@@ -31,12 +31,28 @@ function Get-Failure {
 }
 
 function ConvertTo-Plain {
-    param($Value)
+    param($Value, [int]$Depth = 4)
     if ($null -eq $Value) { return $null }
     if ($Value -is [bool] -or $Value -is [int] -or $Value -is [long] -or $Value -is [uint16]) { return $Value }
     if ($Value -is [datetime]) { return $Value.ToUniversalTime().ToString('o') }
-    if ($Value -is [System.Collections.IEnumerable] -and $Value -isnot [string]) {
-        return , @($Value | ForEach-Object { [string]$_ })
+    if ($Value -is [string] -or $Depth -le 0) { return [string]$Value }
+    if ($Value -is [System.Collections.IDictionary]) {
+        $plain = [ordered]@{}
+        foreach ($key in $Value.Keys) {
+            $plain[[string]$key] = ConvertTo-Plain -Value $Value[$key] -Depth ($Depth - 1)
+        }
+        return $plain
+    }
+    if ($Value -is [System.Collections.IEnumerable]) {
+        return , @($Value | ForEach-Object { ConvertTo-Plain -Value $_ -Depth ($Depth - 1) })
+    }
+    # Nested results of the module are property bags; all other objects know how to write themselves.
+    if ($Value -is [System.Management.Automation.PSCustomObject]) {
+        $plain = [ordered]@{}
+        foreach ($property in $Value.PSObject.Properties) {
+            $plain[$property.Name] = ConvertTo-Plain -Value $property.Value -Depth ($Depth - 1)
+        }
+        return $plain
     }
     return [string]$Value
 }

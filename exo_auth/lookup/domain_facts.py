@@ -112,7 +112,9 @@ async def _exchangers(
     names = list(dict.fromkeys(mx.host for mx in order if mx.host))[:MOST_HOSTS]
     # RFC 7672 §2.2.1: without a validated MX set nobody looks for TLSA
     asks_tlsa = wants_tlsa and answer.authenticated
-    return answer, tuple(await asyncio.gather(*(_host(resolver, name, asks_tlsa) for name in names)))
+    return answer, tuple(
+        await asyncio.gather(*(mail_host(resolver, name, wants_tlsa=asks_tlsa) for name in names))
+    )
 
 
 async def mail_exchangers(resolver: Resolver, domain: DomainName) -> Answer[Exchanger]:
@@ -121,7 +123,8 @@ async def mail_exchangers(resolver: Resolver, domain: DomainName) -> Answer[Exch
     return _each(answer, lambda mx: Exchanger(mx.preference, mx.host))
 
 
-async def _host(resolver: Resolver, name: str, wants_tlsa: bool) -> MailHost:
+async def mail_host(resolver: Resolver, name: str, *, wants_tlsa: bool) -> MailHost:
+    """Ask for the addresses of a host, and for its TLSA records."""
     host = DomainName(name)
     ipv4: Answer[Any]
     ipv6: Answer[Any]

@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from exo_auth.sandbox import cmdlet_errors
+from exo_auth.sandbox import cmdlet_errors, dnssec
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.cmdlets import Cmdlets
 from exo_auth.sandbox.faults import Faults
@@ -28,8 +28,9 @@ from exo_auth.sandbox.principal import (
     BadToken,
     Principal,
 )
+from exo_auth.sandbox.refusal import NOT_FOUND, NeedsConfirmation, Refused
 from exo_auth.sandbox.switches import Switches
-from exo_auth.sandbox.tenant import NOT_FOUND, Refused, SandboxTenant
+from exo_auth.sandbox.tenant import SandboxTenant
 
 PAGE_LIFE = timedelta(minutes=30)
 LONGEST_BATCH = 10
@@ -58,7 +59,8 @@ class _Call:
 
     @property
     def domain(self) -> str:
-        return str(self.values.get("Identity") or self.values.get("DomainName") or "")
+        """What it is about: a domain, or the name of an object."""
+        return _subject(self.values)
 
     @property
     def is_write(self) -> bool:
@@ -226,6 +228,9 @@ class AdminApi:
     def _run(self, call: _Call) -> Response:
         try:
             rows, warnings = self._cmdlets.run(call.cmdlet, call.values)
+        except NeedsConfirmation as question:
+            envelope = self._envelope([], [])
+            return json_response(200, {**envelope, "@adminapi.confirmationmessage": question.text})
         except Refused as refusal:
             is_missing = refusal.exception_type == NOT_FOUND
             status = int(self._switches.not_found_status) if is_missing else 400
@@ -235,6 +240,9 @@ class AdminApi:
             )
         if call.is_write and not rows and not warnings and self._switches.empty_write_body == "empty":
             return Response(200)
+        if self._switches.nested_needs_full and call.cmdlet in dnssec.PARAMETERS:
+            level = call.request.headers.get("x-serializationlevel", "Partial")
+            rows = rows if level.lower() == "full" else dnssec.flattened(rows)
         return self._page(call, rows, warnings)
 
     def _page(self, call: _Call, rows: list[dict[str, Any]], warnings: list[str]) -> Response:
@@ -371,10 +379,15 @@ def _told(request: Request) -> tuple[str, str, Any]:
         document = json.loads(request.body) if request.body else None
         command = document["CmdletInput"] if isinstance(document, dict) else {}
         parameters = command.get("Parameters") or {}
-        identity = parameters.get("Identity") or parameters.get("DomainName") or ""
-        return str(command.get("CmdletName", "")), str(identity), document
+        return str(command.get("CmdletName", "")), _subject(parameters), document
     except (ValueError, KeyError, AttributeError):
         return "", "", None
+
+
+def _subject(parameters: Mapping[str, Any]) -> str:
+    """Name what a call is about: an identity, a domain, or the name of what is made."""
+    names = (parameters.get(key) for key in ("Identity", "DomainName", "Name"))
+    return str(next(filter(None, names), ""))
 
 
 def _page_size(request: Request) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,15 @@ ALWAYS = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
+class MailCertificate:
+    """What a mail host shows: for which name (its own when empty), until when from now, by whose signature."""
+
+    name: str = ""
+    life: timedelta = LIFE
+    self_signed: bool = False
+
+
+@dataclass(frozen=True)
 class Certificates:
     """Files in one private folder. `server_file` and `client_file` hold key and certificate as PEM."""
 
@@ -26,13 +36,19 @@ class Certificates:
     server_file: Path
     client_file: Path
     client_certificate: str  # PEM, without the key
+    mail_files: Mapping[str, Path]  # key and certificate of each mail host, by host name
 
     @classmethod
     def make(
-        cls, folder: Path, extra_host_names: tuple[str, ...] = (), policy_hosts: tuple[str, ...] = ()
+        cls,
+        folder: Path,
+        extra_host_names: tuple[str, ...] = (),
+        policy_hosts: tuple[str, ...] = (),
+        mail_hosts: Mapping[str, MailCertificate] | None = None,
     ) -> Certificates:
         """Make all of them; files that are there already are kept, so that a kept tenant keeps its trust."""
-        found = cls._found(folder)
+        mail_hosts = mail_hosts or {}
+        found = cls._found(folder, mail_hosts)
         if found is not None and not extra_host_names:
             return found
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -62,18 +78,43 @@ class Certificates:
         _write(folder / "ca.pem", ca.public_bytes(Encoding.PEM))
         _write(folder / "server.pem", _pem(server_key) + server.public_bytes(Encoding.PEM))
         _write(folder / "client.pem", _pem(client_key) + client.public_bytes(Encoding.PEM))
-        made = cls._found(folder)
-        assert made is not None  # noqa: S101 - the three files were just written
+        for host, wanted in mail_hosts.items():
+            _write(_mail_file(folder, host), _mail_pem(host, wanted, ca_key, ca_name))
+        made = cls._found(folder, mail_hosts)
+        assert made is not None  # noqa: S101 - the files were just written
         return made
 
     @classmethod
-    def _found(cls, folder: Path) -> Certificates | None:
+    def _found(cls, folder: Path, mail_hosts: Iterable[str]) -> Certificates | None:
         files = [folder / name for name in ("ca.pem", "server.pem", "client.pem")]
-        if not all(file.exists() for file in files):
+        mail_files = {host: _mail_file(folder, host) for host in mail_hosts}
+        if not all(file.exists() for file in (*files, *mail_files.values())):
             return None
         text = files[2].read_text(encoding="ascii")
         start = text.index("-----BEGIN CERTIFICATE-----")
-        return cls(files[0], files[1], files[2], text[start:])
+        return cls(files[0], files[1], files[2], text[start:], mail_files)
+
+
+def _mail_file(folder: Path, host: str) -> Path:
+    return folder / f"mail-{host}.pem"
+
+
+def _mail_pem(
+    host: str, wanted: MailCertificate, ca_key: ec.EllipticCurvePrivateKey, ca_name: x509.Name
+) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    shown = wanted.name or host
+    issuer, signer = (_name(shown), key) if wanted.self_signed else (ca_name, ca_key)
+    until = datetime.now(UTC) + wanted.life
+    certificate = (
+        _builder(_name(shown), issuer, key.public_key(), until)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(shown)]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+        .sign(signer, hashes.SHA256())
+    )
+    return _pem(key) + certificate.public_bytes(Encoding.PEM)
 
 
 def _name(common_name: str) -> x509.Name:
@@ -81,17 +122,20 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    until: datetime | None = None,
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+    until = until or datetime.now(UTC) + LIFE
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + LIFE)
+        .not_valid_before(min(until, datetime.now(UTC)) - timedelta(hours=1))
+        .not_valid_after(until)
     )
 
 

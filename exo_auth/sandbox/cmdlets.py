@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exo_auth.sandbox import mail_flow
 from exo_auth.sandbox.clock import SandboxClock
+from exo_auth.sandbox.refusal import NOT_FOUND, Refused
 from exo_auth.sandbox.rows import accepted_domain_row, dkim_row, dkim_row_without_keys, organization_row
 from exo_auth.sandbox.switches import Switches
-from exo_auth.sandbox.tenant import NOT_FOUND, Refused, SandboxTenant
+from exo_auth.sandbox.tenant import SandboxTenant
 
 Rows = list[dict[str, Any]]
 MORE = (
@@ -36,6 +38,8 @@ class Cmdlets:
             return self._dkim_configs(str(values.get("Identity", ""))), []
         if values.get("WhatIf"):
             return [], []
+        if cmdlet in mail_flow.CMDLETS:
+            return self._tenant.mail_flow.run(cmdlet, values), []
         return self._write(cmdlet, values)
 
     def _write(self, cmdlet: str, values: Mapping[str, Any]) -> tuple[Rows, list[str]]:
@@ -55,7 +59,9 @@ class Cmdlets:
 
     def _accepted_domains(self, values: Mapping[str, Any]) -> tuple[Rows, list[str]]:
         rows = [
-            accepted_domain_row(spec, self._tenant.initial_domain, self._born) for spec in self._tenant.specs
+            accepted_domain_row(spec, self._tenant.initial_domain, self._born)
+            | {"SmtpDaneStatus": "Enabled" if self._tenant.mail_flow.has_dane(spec.name) else "Disabled"}
+            for spec in self._tenant.specs
         ]
         if "Identity" in values:
             rows = [row for row in rows if row["DomainName"].lower() == str(values["Identity"]).lower()]

@@ -34,6 +34,7 @@ class DomainSpec:
     domain_type: str = "Authoritative"
     sending_disabled: bool = False
     pending_removal: bool = False
+    signed: bool = False  # is its zone signed with DNSSEC?
 
 
 @dataclass

@@ -107,11 +107,17 @@ class NameServer:
         response = _response(query)
         name = question.name.to_text(omit_final_dot=True).lower()
         rdtype = dns.rdatatype.to_text(question.rdtype)
+        validated = True
         for _ in range(LONGEST_CHAIN):
             if self._zones.apex_of(name) is None:
                 is_known = _is_nobodys(name) or self._zones.shares_a_top_label(name)
                 response.set_rcode(dns.rcode.NXDOMAIN if is_known else dns.rcode.REFUSED)
                 return response
+            validated = validated and self._zones.is_signed(name)
+            if validated:
+                response.flags |= dns.flags.AD  # RFC 4035 §3.2.3
+            else:
+                response.flags &= ~dns.flags.AD
             records = self._zones.find_all(name, rdtype)
             if records:
                 response.answer.append(_rrset(*records))

@@ -8,10 +8,10 @@ from typing import Any
 
 from exo_auth.sandbox.dkim_state import DkimState, DomainSpec
 from exo_auth.sandbox.keys import key_text
+from exo_auth.sandbox.refusal import SERVER
 from exo_auth.sandbox.switches import Switches
 
-_FOREST = "EURPR01A006.PROD.OUTLOOK.COM"
-_SERVER = f"AM6PR01A06DC001.{_FOREST}"
+FOREST = "EURPR01A006.PROD.OUTLOOK.COM"
 
 
 def date_text(moment: datetime) -> str:
@@ -52,7 +52,9 @@ def accepted_domain_row(spec: DomainSpec, initial_domain: str, created: datetime
         "AzureProvisioningRegion": "",
         "InitialDomain": spec.initial,
         "AdminDisplayName": "",
-        **_tail(spec.name, initial_domain, "Accepted Domains", "ms-Exch-Accepted-Domain", created, created),
+        **directory_tail(
+            spec.name, initial_domain, "Accepted Domains", "ms-Exch-Accepted-Domain", created, created
+        ),
     }
 
 
@@ -84,15 +86,15 @@ def dkim_row(
         "NumberOfBytesToSign": "All",
         "IncludeSignatureCreationTime": True,
         "IncludeKeyExpiration": False,
-        **_date("KeyCreationTime", state.created),
-        **_date("LastChecked", state.last_checked),
-        **_date("RotateOnDate", state.rotate_on),
+        **date_field("KeyCreationTime", state.created),
+        **date_field("LastChecked", state.last_checked),
+        **date_field("RotateOnDate", state.rotate_on),
         "SelectorBeforeRotateOnDate": _selector(state.before, switches),
         "SelectorAfterRotateOnDate": _selector(state.after, switches),
         "Status": state.forced_status or state.status,
     }
     changed = state.changed or state.created
-    tail = _tail(
+    tail = directory_tail(
         spec.name,
         initial_domain,
         "Dkim Signing config",
@@ -119,7 +121,7 @@ def dkim_row_without_keys(spec: DomainSpec, initial_domain: str, now: datetime) 
         "Algorithm": "RsaSHA256",
         "NumberOfBytesToSign": "All",
         "Status": "NoDKIMKeys",
-        **_tail(
+        **directory_tail(
             spec.name, initial_domain, "Dkim Signing config", "ms-Exch-Hosted-Content-Filter-Config", now, now
         ),
     }
@@ -132,7 +134,9 @@ def organization_row(initial_domain: str, tenant_id: str, created: datetime) -> 
         "IsDehydrated": False,
         "RejectDirectSend": None,
         "SendFromAliasEnabled": False,
-        **_tail(initial_domain, initial_domain, "Configuration", "ms-Exch-Organization", created, created),
+        **directory_tail(
+            initial_domain, initial_domain, "Configuration", "ms-Exch-Organization", created, created
+        ),
         "Guid@data.type": "System.Guid",
         "Guid": tenant_id,
     }
@@ -142,16 +146,17 @@ def _selector(name: str, switches: Switches) -> str:
     return name.capitalize() if switches.selector_case == "capital" else name
 
 
-def _date(name: str, moment: datetime) -> dict[str, Any]:
+def date_field(name: str, moment: datetime) -> dict[str, Any]:
+    """Write a property that holds a moment, with its sidecar."""
     return {f"{name}@data.type": "System.DateTime", name: date_text(moment)}
 
 
-def _tail(
+def directory_tail(
     name: str, initial_domain: str, container: str, category: str, changed: datetime, created: datetime
 ) -> dict[str, Any]:
     """Write what every directory object ends with."""
     identity = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{container}/{name}"))
-    organization = f"{_FOREST}/Microsoft Exchange Hosted Organizations/{initial_domain}"
+    organization = f"{FOREST}/Microsoft Exchange Hosted Organizations/{initial_domain}"
     return {
         "Identity": name,
         "Id": name,
@@ -160,19 +165,19 @@ def _tail(
         "Name": name,
         "DistinguishedName": f"CN={name},CN={container},CN=Transport Settings,CN=Configuration,CN={initial_domain},"
         "CN=ConfigurationUnits,DC=EURPR01A006,DC=PROD,DC=OUTLOOK,DC=COM",
-        "ObjectCategory": f"{_FOREST}/Configuration/Schema/{category}",
+        "ObjectCategory": f"{FOREST}/Configuration/Schema/{category}",
         "ObjectClass@odata.type": "#Collection(String)",
         "ObjectClass": ["top", "ms" + "".join(part.capitalize() for part in category.split("-")[1:])],
         "WhenChanged": date_text(changed).replace("Z", "+00:00"),
         "WhenCreated": date_text(created).replace("Z", "+00:00"),
-        **_date("WhenChangedUTC", changed),
-        **_date("WhenCreatedUTC", created),
+        **date_field("WhenChangedUTC", changed),
+        **date_field("WhenCreatedUTC", created),
         "ExchangeObjectId@data.type": "System.Guid",
         "ExchangeObjectId": identity,
         "OrganizationalUnitRoot": initial_domain,
-        "OrganizationId": f"{organization} - {_FOREST}/ConfigurationUnits/{initial_domain}/Configuration",
+        "OrganizationId": f"{organization} - {FOREST}/ConfigurationUnits/{initial_domain}/Configuration",
         "Guid@data.type": "System.Guid",
         "Guid": identity,
-        "OriginatingServer": _SERVER,
+        "OriginatingServer": SERVER,
         "ObjectState": "Unchanged",
     }

@@ -20,9 +20,11 @@ from exo_auth.sandbox.certificates import Certificates
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.control import ControlDoor
 from exo_auth.sandbox.dkim_state import DomainSpec
+from exo_auth.sandbox.dnssec import EXCHANGE_ADDRESS, HOST_ZONE
 from exo_auth.sandbox.entra import Entra, Registration, User
 from exo_auth.sandbox.faults import Faults
 from exo_auth.sandbox.http_message import Request, Response
+from exo_auth.sandbox.mail_hosts import MAIL_HOSTS, PARTNER_ZONE, MailHosts, wanted_certificates
 from exo_auth.sandbox.managed_identity import ManagedIdentityDoor
 from exo_auth.sandbox.nameserver import NameServer
 from exo_auth.sandbox.principal import EXCHANGE_ADMINISTRATOR, MANAGE_AS_APP
@@ -44,8 +46,8 @@ GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 STATE_FILE = "tenant.json"
 MX_ZONE = "mail.protection.outlook.com"
 SPF_ZONE = "spf.protection.outlook.com"
-MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", MX_ZONE, SPF_ZONE)
-EXCHANGE_NETWORK, EXCHANGE_ADDRESS = "192.0.2.0/24", "192.0.2.25"  # addresses of nobody, RFC 5737
+MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", HOST_ZONE, MX_ZONE, SPF_ZONE)
+EXCHANGE_NETWORK = "192.0.2.0/24"  # addresses of nobody, RFC 5737
 POLICY_PATH = "/.well-known/mta-sts.txt"
 
 
@@ -56,6 +58,7 @@ class SandboxOptions:
     domains: tuple[DomainSpec, ...]
     port: int = 0
     dns_port: int = 0
+    mail_port: int = 0
     extra_host_names: tuple[str, ...] = ()
     state_dir: Path | None = None
     switches: Switches = field(default_factory=Switches)
@@ -74,19 +77,21 @@ class SandboxOptions:
         scenario: str,
         port: int,
         dns_port: int,
+        mail_port: int,
         extra_host_names: tuple[str, ...],
         state_dir: str | None,
         switches: tuple[str, ...],
         publishes: bool = False,
     ) -> SandboxOptions:
         """Read the options of the command line; raises InputError."""
-        for name, number in (("port", port), ("dns-port", dns_port)):
+        for name, number in (("port", port), ("dns-port", dns_port), ("mail-port", mail_port)):
             if not 0 <= number < 65536:
                 raise InputError(f"--{name} {number} is no port", hint="0 to 65535")
         return cls(
             domains_of(scenario),
             port,
             dns_port,
+            mail_port,
             extra_host_names,
             Path(state_dir) if state_dir else None,
             Switches.parse(switches),
@@ -112,6 +117,7 @@ class SandboxDescription:
     managed_identity: str
     policy_port: int
     octodns_file: str
+    mail_port: int  # of the partners' hosts; 0 where this machine has no addresses for them
     domains: tuple[str, ...]
     publishes: bool = False  # is octoDNS to be used?
 
@@ -130,6 +136,7 @@ class SandboxDescription:
             "EXO_AUTH_POLICY_PORT": str(self.policy_port),
             "EXO_AUTH_PUBLIC_RESOLVERS": self.nameserver,
             "EXO_AUTH_AUTHORITY_PORT": self.nameserver.rpartition(":")[2],
+            "EXO_AUTH_SMTP_PORT": str(self.mail_port or 25),
             "EXO_AUTH_SANDBOX_CONTROL": self.control,
             **({"EXO_AUTH_OCTODNS": self.octodns_file} if self.publishes else {}),
         }
@@ -152,7 +159,9 @@ class Sandbox:
         self._folder = options.state_dir or Path(self._temporary.name if self._temporary else "")
         self._save_lock = threading.Lock()
         policies = tuple(f"mta-sts.{spec.name}" for spec in options.domains if spec.policy)
-        certificates = Certificates.make(self._folder, options.extra_host_names, policies)
+        certificates = Certificates.make(
+            self._folder, options.extra_host_names, policies, wanted_certificates()
+        )
         initial = next((spec.name for spec in options.domains if spec.initial), INITIAL)
         self.tenant = SandboxTenant(
             TENANT_ID,
@@ -161,20 +170,28 @@ class Sandbox:
             self.clock,
             options.switches,
             lambda owner: self.zones.cname_of(owner),
+            lambda owner: self.zones.mx_of(owner),
         )
         self.zones = Zones(
-            (*(spec.name for spec in options.domains), *MICROSOFT_ZONES),
+            (*(spec.name for spec in options.domains), *MICROSOFT_ZONES, PARTNER_ZONE),
             self.tenant.published_key,
             self.tenant.all_targets(),
+            hosted=self.tenant.mail_flow.published,
+            signed=(HOST_ZONE, *(spec.name for spec in options.domains if spec.signed)),
         )
         self._publish_first_records()
-        self._first = (self.tenant.to_state(), self.zones.to_state())
+        self._first = (self.tenant.to_state(), self.zones.to_state(), self.tenant.mail_flow.to_state())
         self._load()
         self._servers = self._start(certificates, initial)
 
-    def _start(self, certificates: Certificates, initial: str) -> tuple[WebServer | NameServer, ...]:
-        started: list[WebServer | NameServer] = []
+    def _start(
+        self, certificates: Certificates, initial: str
+    ) -> tuple[WebServer | NameServer | MailHosts, ...]:
+        started: list[WebServer | NameServer | MailHosts] = []
         try:
+            self._mail_hosts = MailHosts(certificates.mail_files, self.options.mail_port)
+            started.append(self._mail_hosts)
+            self._publish_partners()
             name_server = NameServer(self.zones, self.faults, self.options.dns_port, self._save)
             started.append(name_server)
             https = WebServer((self._https,), self.options.port, certificates.server_file)
@@ -215,6 +232,7 @@ class Sandbox:
             managed_identity=f"http://127.0.0.1:{plain.port}",
             policy_port=https.port,
             octodns_file=str(self._write_octodns(name_server.address[1])),
+            mail_port=self._mail_hosts.port,
             domains=tuple(spec.name for spec in self.options.domains),
             publishes=self.options.publishes,
         )
@@ -268,6 +286,8 @@ class Sandbox:
         self.clock.set_offset(timedelta(0))
         self.tenant.load_state(self._first[0])
         self.zones.load_state(self._first[1])
+        self.tenant.mail_flow.load_state(self._first[2])
+        self._publish_partners()
         self.api.clear_log()
         self._save()
 
@@ -363,6 +383,16 @@ class Sandbox:
             self.zones.publish_txt(f"_smtp._tls.{spec.name}", f"v=TLSRPTv1; rua=mailto:tls@{spec.name}")
             self.zones.publish_address(f"mta-sts.{spec.name}", "127.0.0.1")
 
+    def _publish_partners(self) -> None:
+        addresses = self._mail_hosts.addresses
+        for host in MAIL_HOSTS:
+            self.zones.publish_mx(host.domain, host.name, 10)
+            if host.name in addresses:
+                self.zones.publish_address(host.name, addresses[host.name])
+        mixed = f"mixed.{PARTNER_ZONE}"  # one of its two hosts has no STARTTLS
+        self.zones.publish_mx(mixed, f"mx.good.{PARTNER_ZONE}", 10)
+        self.zones.add_mx(mixed, f"mx.plain.{PARTNER_ZONE}", 20)
+
     # Keeping
 
     def _load(self) -> None:
@@ -373,6 +403,8 @@ class Sandbox:
             kept = json.loads(file.read_text(encoding="utf-8"))
             self.tenant.load_state(kept["tenant"])
             self.zones.load_state(kept["zones"])
+            if "mail_flow" in kept:  # a tenant that was kept before there were rules has none
+                self.tenant.mail_flow.load_state(kept["mail_flow"])
             self.clock.set_offset(timedelta(seconds=kept["clock_offset_seconds"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -386,6 +418,7 @@ class Sandbox:
             "clock_offset_seconds": self.clock.offset.total_seconds(),
             "tenant": self.tenant.to_state(),
             "zones": self.zones.to_state(),
+            "mail_flow": self.tenant.mail_flow.to_state(),
         }
         with self._save_lock:
             temporary = self._folder / f".{STATE_FILE}.{uuid.uuid4().hex}"

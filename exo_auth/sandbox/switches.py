@@ -15,6 +15,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "not_found_status": ("404", "400"),
     "rotation_in_window": ("refused", "swaps"),
     "domain_without_keys": ("absent", "listed"),
+    "connector_filters": ("docs", "live"),
 }
 
 
@@ -33,6 +34,8 @@ class Switches:
     domain_without_keys: str = "absent"  # or is it listed with the status NoDKIMKeys?
     paging: str = "normal"  # or is every paging link refused?
     new_enabled_warns: bool = True  # New -Enabled without CNAMEs: object and warning, or an error?
+    connector_filters: str = "docs"  # does Get-OutboundConnector hide scoped and test connectors by default?
+    nested_needs_full: bool = True  # do nested results come only with X-SerializationLevel: Full?
     anchor_needed: bool = False  # is a request without X-AnchorMailbox refused?
     negative_cache_minutes: int = 30  # how long Exchange remembers an absent CNAME
 

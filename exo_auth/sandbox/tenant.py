@@ -15,26 +15,20 @@ from typing import Any
 
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.dkim_state import OTHER, WINDOW, DkimState, DomainSpec
+from exo_auth.sandbox.dnssec import MxOf
 from exo_auth.sandbox.keys import key_text, new_key
+from exo_auth.sandbox.mail_flow import MailFlow
+from exo_auth.sandbox.refusal import EXISTS, VALIDATION, Refused, not_found
 from exo_auth.sandbox.switches import Switches
 
 SELECTORS = ("selector1", "selector2")
-VALIDATION = "Microsoft.Exchange.Management.Tasks.ValidationException"
-NOT_FOUND = "Microsoft.Exchange.Configuration.Tasks.ManagementObjectNotFoundException"
-EXISTS = "Microsoft.Exchange.Data.Directory.ADObjectAlreadyExistsException"
-
-
-class Refused(Exception):  # noqa: N818 - a cmdlet's “no”
-    """A cmdlet ran and said no: the .NET type and the sentence."""
-
-    def __init__(self, exception_type: str, text: str) -> None:
-        super().__init__(text)
-        self.exception_type = exception_type
-        self.text = text
 
 
 class SandboxTenant:
-    """One tenant. `cname_of` looks into the sandbox's DNS: lower-case owner → lower-case target, or None."""
+    """One tenant. `cname_of` looks into the sandbox's DNS: lower-case owner → lower-case target, or None.
+
+    `mx_of` does so for MX records: preference and host of each. `mail_flow` holds rules, connectors and DNSSEC.
+    """
 
     def __init__(
         self,
@@ -44,6 +38,7 @@ class SandboxTenant:
         clock: SandboxClock,
         switches: Switches,
         cname_of: Callable[[str], str | None],
+        mx_of: MxOf = lambda _domain: (),
     ) -> None:
         self.tenant_id = tenant_id
         self.initial_domain = initial_domain
@@ -53,6 +48,7 @@ class SandboxTenant:
         self._lock = threading.RLock()
         self._specs = {spec.name.lower(): spec for spec in domains}
         self._states: dict[str, DkimState] = {}
+        self.mail_flow = MailFlow(initial_domain, clock, switches, self.spec, mx_of)
         self._places = {
             target.lower(): (name, selector)
             for name in self._specs
@@ -165,7 +161,7 @@ class SandboxTenant:
             if state is None and spec is not None and self.switches.domain_without_keys == "listed":
                 state = self._states[domain.lower()] = self._new_state((2048, 2048))
             if state is None or spec is None:
-                raise _not_found(domain)
+                raise not_found(domain)
             if values.get("Enabled") is True:
                 self._enable(domain, spec, state)
             elif values.get("Enabled") is False:
@@ -180,7 +176,7 @@ class SandboxTenant:
         with self._lock:
             state = self._states.get(domain.lower())
             if state is None:
-                raise _not_found(domain)
+                raise not_found(domain)
             now = self._clock.now()
             if not state.enabled or state.status == "NoDKIMKeys":
                 raise Refused(
@@ -204,12 +200,13 @@ class SandboxTenant:
         """Remove-DkimSigningConfig; raises Refused."""
         with self._lock:
             if self._states.pop(domain.lower(), None) is None:
-                raise _not_found(domain)
+                raise not_found(domain)
 
     def hold_reads(self, span: timedelta) -> None:
         """Let reads see what is there now until `span` of the sandbox's time is over."""
         with self._lock:
             self._former = (self._clock.now() + span, copy.deepcopy(self._states))
+            self.mail_flow.hold_reads(self._former[0])
 
     # Keeping
 
@@ -300,11 +297,3 @@ class SandboxTenant:
                 continue
             state.status = "Valid" if self._sees_cnames(spec) else "CnameMissing"
             state.last_checked = self._clock.now()
-
-
-def _not_found(domain: str) -> Refused:
-    return Refused(
-        NOT_FOUND,
-        f"The operation couldn't be performed because object '{domain}' couldn't be found on "
-        "'AM6PR01A06DC001.EURPR01A006.PROD.OUTLOOK.COM'.",
-    )

@@ -117,4 +117,4 @@ def data_of(record: ZoneRecord) -> str:
         return " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in record.value)
     if record.type == "MX":
         return f"{record.value[0]} {record.value[1]}."
-    return record.value[0] if record.type in ("A", "SOA") else f"{record.value[0]}."
+    return record.value[0] if record.type in ("A", "SOA", "TLSA") else f"{record.value[0]}."

@@ -14,10 +14,10 @@ LONGEST_STRING = 255  # octets, RFC 1035 §3.3
 
 @dataclass(frozen=True)
 class ZoneRecord:
-    """One record: names lower case without the trailing dot; TXT as its strings, joined by newlines never."""
+    """One record: names lower case without the trailing dot; TXT as its strings, MX as preference and host."""
 
     owner: str
-    type: str  # CNAME, TXT, MX, A, SOA
+    type: str  # CNAME, TXT, MX, A, TLSA, SOA
     value: tuple[str, ...]
     ttl: int = TTL
 
@@ -26,7 +26,8 @@ class Zones:
     """All records by owner and type; safe to use from all server threads.
 
     `published_key` gives the TXT that Microsoft publishes at a name, None where it publishes none; `targets` are
-    all names at which it ever may.
+    all names at which it ever may. `hosted` gives other records of Microsoft's by name and type, as text. Answers
+    from the zones of `signed` are marked as validated.
     """
 
     def __init__(
@@ -34,11 +35,16 @@ class Zones:
         apexes: tuple[str, ...],
         published_key: Callable[[str], str | None],
         targets: Iterable[str] = (),
+        *,
+        hosted: Callable[[str, str], str | None] = lambda _name, _type: None,
+        signed: Iterable[str] = (),
     ) -> None:
         self._lock = threading.Lock()
         self._apexes = frozenset(apex.lower() for apex in apexes)
         self._top_labels = frozenset(apex.rsplit(".", 1)[-1] for apex in self._apexes)
         self._published_key = published_key
+        self._hosted = hosted
+        self._signed = frozenset(apex.lower() for apex in signed)
         self._above_targets = frozenset(above for target in targets for above in _names_above(target.lower()))
         self._records: dict[tuple[str, str], tuple[ZoneRecord, ...]] = {}
         self._serials: dict[str, int] = {}
@@ -54,8 +60,12 @@ class Zones:
         self._put(ZoneRecord(owner.lower(), "TXT", chunks, ttl))
 
     def publish_mx(self, owner: str, host: str, preference: int = 0) -> None:
-        """Put an MX record."""
+        """Put an MX record in place of all that are there."""
         self._put(ZoneRecord(owner.lower(), "MX", (str(preference), host.lower())))
+
+    def add_mx(self, owner: str, host: str, preference: int) -> None:
+        """Put one more MX record beside those that are there."""
+        self.add(ZoneRecord(owner.lower(), "MX", (str(preference), host.lower())))
 
     def publish_address(self, owner: str, address: str) -> None:
         """Put an A record; the owner may be a wildcard."""
@@ -108,6 +118,12 @@ class Zones:
         """Give the zone's serial number: it grows with every change."""
         return self._serials.get(apex, 1)
 
+    def mx_of(self, owner: str) -> tuple[tuple[int, str], ...]:
+        """Give preference and host of each MX record at `owner`."""
+        with self._lock:
+            records = self._records.get((owner.lower(), "MX"), ())
+        return tuple((int(record.value[0]), record.value[1]) for record in records)
+
     def cname_of(self, owner: str) -> str | None:
         """Give the target of the CNAME at `owner`."""
         with self._lock:
@@ -144,7 +160,8 @@ class Zones:
             if key is not None:
                 chunks = tuple(key[i : i + LONGEST_STRING] for i in range(0, len(key), LONGEST_STRING))
                 return ZoneRecord(wanted, "TXT", chunks)
-        return None
+        text = self._hosted(wanted, rdtype)
+        return ZoneRecord(wanted, rdtype, (text,)) if text is not None else None
 
     def exists(self, name: str) -> bool:
         """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
@@ -152,6 +169,8 @@ class Zones:
         if wanted.startswith("ns1.") and wanted.partition(".")[2] in self._apexes:
             return True
         if wanted in self._above_targets or self._published_key(wanted) is not None:
+            return True
+        if any(self._hosted(wanted, rdtype) is not None for rdtype in ("A", "TLSA")):
             return True
         with self._lock:
             above = f"*.{wanted.partition('.')[2]}"
@@ -161,6 +180,10 @@ class Zones:
         """Give the zone the name lies in; None when this server knows nothing of it."""
         wanted = name.lower()
         return next((above for above in (wanted, *_names_above(wanted)) if above in self._apexes), None)
+
+    def is_signed(self, name: str) -> bool:
+        """Does the name lie in a zone that is signed with DNSSEC?"""
+        return self.apex_of(name) in self._signed
 
     def shares_a_top_label(self, name: str) -> bool:
         """Does the name end as one of the zones does? Then this server, playing a resolver, knows that it is not."""
