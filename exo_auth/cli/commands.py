@@ -19,6 +19,7 @@ from exo_auth.cli import (
     journal,
     message,
     plan,
+    policy_host,
     sandbox,
     snapshot,
     spf,
@@ -46,7 +47,7 @@ def mount(app: typer.Typer) -> None:
     app.add_typer(dkim.app, name="dkim", help="DKIM signing: look, enable, rotate.")
     app.add_typer(spf.app, name="spf", help="SPF: who may send for a domain.")
     app.add_typer(dmarc.app, name="dmarc", help="DMARC: what receivers do with mail that fails.")
-    app.add_typer(transport_security.mta_sts, name="mta-sts", help="MTA-STS: the policy for mail over TLS.")
+    app.add_typer(policy_host.app, name="mta-sts", help="MTA-STS: the policy for mail over TLS.")
     app.add_typer(transport_security.tls_rpt, name="tls-rpt", help="TLS-RPT: who hears of failing TLS.")
     app.add_typer(transport_security.dane, name="dane", help="DANE: certificates pinned in DNS.")
     app.add_typer(message.app, name="message", help="Why a message passed or failed.")

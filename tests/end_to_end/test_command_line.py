@@ -111,6 +111,9 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "audit-score",
         "compare",
         "message",
+        "mta-sts-health",
+        "mta-sts-log",
+        "mta-sts-serve",
         "snapshot-show",
         "snapshot-diff",
     }
