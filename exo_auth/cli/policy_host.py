@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exo_auth.cli.check import FailOn, findings_exit_code
 from exo_auth.cli.options import Common, command
 from exo_auth.cli.talk import put
 from exo_auth.cli.transport_security import mta_sts
@@ -18,6 +21,26 @@ if TYPE_CHECKING:
     from exo_auth.run.policy_server_config import ServeRequest
 
 EXIT_FINDINGS = 3
+
+
+class ForHost(StrEnum):
+    """Where policies can be hosted."""
+
+    STATIC_WEB_APPS = "azure-static-web-apps"
+    FUNCTIONS = "azure-functions"
+    WORKER = "cloudflare-worker"
+    NGINX = "nginx"
+    CADDY = "caddy"
+    SERVE = "serve"
+
+
+class PolicyMode(StrEnum):
+    """What senders do when TLS fails."""
+
+    TESTING = "testing"
+    ENFORCE = "enforce"
+    NONE = "none"
+
 
 app = mta_sts  # the same noun: its other verbs look
 
@@ -176,3 +199,109 @@ def _unit(request: ServeRequest) -> str:
     program = shutil.which("exo-auth") or sys.argv[0]
     arguments, credentials = unit_arguments(request)
     return unit_text(str(Path(program).resolve()), arguments, credentials)
+
+
+@app.command("build")
+@command
+def build(
+    common: Common,
+    domain: Annotated[
+        list[str],
+        typer.Option(
+            "-d", "--domain", metavar="DOMAIN", envvar="EXO_AUTH_DOMAIN", help="Which domain. Repeatable."
+        ),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", envvar="EXO_AUTH_OUT", help="Folder of the bundle.")
+    ],
+    for_host: Annotated[
+        ForHost, typer.Option("--for", envvar="EXO_AUTH_BUILD_FOR", help="Where the policies will be hosted.")
+    ],
+    mode: Annotated[
+        PolicyMode, typer.Option("--mode", envvar="EXO_AUTH_POLICY_MODE", help="Mode of the policies.")
+    ] = PolicyMode.TESTING,
+    mx: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mx",
+            metavar="PATTERN",
+            envvar="EXO_AUTH_POLICY_MX",
+            help="Host, or *. and a domain. Repeatable. Default: the published MX.",
+        ),
+    ] = None,
+    max_age: Annotated[
+        int | None,
+        typer.Option(
+            "--max-age",
+            metavar="SECONDS",
+            envvar="EXO_AUTH_POLICY_MAX_AGE",
+            help="How long senders keep it. Default: 604800 in mode enforce, else 86400.",
+        ),
+    ] = None,
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mismatch",
+            envvar="EXO_AUTH_ALLOW_MISMATCH",
+            help="Build also when a published MX is not listed.",
+        ),
+    ] = False,
+) -> None:
+    """Write the policies of domains, with all that a host needs to serve them: files, configuration, steps.
+
+    What is listed is held against the published MX: exit code 9 when senders would refuse to deliver, 6 when
+    the MX could not be looked up. Files that are as they should be stay untouched.
+
+    Example:  exo-auth mta-sts build -d contoso.com --for nginx --out mta-sts-bundle
+    """
+    from exo_auth.render.policy_bundle import BundleKind, built_text, bundle
+    from exo_auth.run.build_policies import plan_policies, wish_of, write_bundle
+
+    settings = common.settings()
+    wish = wish_of(mode.value, mx or (), max_age, allow_mismatch=allow_mismatch)
+    policies = plan_policies(settings, domain, wish)
+    kind = BundleKind(for_host.value)
+    changed = write_bundle(Path(out), bundle(kind, policies))
+    put(built_text(kind, out, policies, changed, settings.output))
+
+
+@app.command("test")
+@command
+def try_host(
+    common: Common,
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="Which domain.")],
+    connect_to: Annotated[
+        str | None,
+        typer.Option(
+            "--connect-to",
+            metavar="HOST:PORT",
+            envvar="EXO_AUTH_CONNECT_TO",
+            help="Fetch from here instead of from where DNS points.",
+        ),
+    ] = None,
+    ca_file: Annotated[
+        str | None,
+        typer.Option(
+            "--ca-file",
+            metavar="FILE",
+            envvar="EXO_AUTH_CA_FILE",
+            help="Root certificates (PEM) to trust beside the public ones.",
+        ),
+    ] = None,
+) -> None:
+    """Fetch the policy as a sending server would, from each address of the host, and hold it against the MX.
+
+    Asks for no TXT record, so that a host can be tested before it is announced, and with --connect-to before DNS
+    points to it. Exit code 0 when every address serves a policy that senders believe and that names every
+    exchanger, 3 when not, 6 when something could not be looked up.
+
+    Example:  exo-auth mta-sts test contoso.com --connect-to 192.0.2.10:443
+    """
+    from exo_auth.render.policy_test_text import policy_test_text
+    from exo_auth.run.try_policy_host import try_policy_host
+
+    settings = common.settings({"ca_file": ca_file} if ca_file else None)
+    tried = try_policy_host(settings, domain, connect_to, datetime.now(UTC))
+    put(policy_test_text(tried.facts, tried.port, connect_to, tried.findings, settings.output))
+    code = findings_exit_code([one.severity.value for one in tried.findings], FailOn.FAIL)
+    raise typer.Exit(code or (0 if tried.is_believed else EXIT_FINDINGS))

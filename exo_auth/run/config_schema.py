@@ -317,9 +317,12 @@ TENANT_IDENTITY: tuple[Setting, ...] = (
 OPTION_VARIABLES = frozenset(
     {
         "EXO_AUTH_ALL",
+        "EXO_AUTH_ALLOW_MISMATCH",
         "EXO_AUTH_BASELINE",
         "EXO_AUTH_BIND",
+        "EXO_AUTH_BUILD_FOR",
         "EXO_AUTH_COMMON_NAME",
+        "EXO_AUTH_CONNECT_TO",
         "EXO_AUTH_CORPORA",
         "EXO_AUTH_DAYS",
         "EXO_AUTH_DETAILED_EXITCODE",
@@ -347,6 +350,9 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_ORIGIN",
         "EXO_AUTH_OUT",
         "EXO_AUTH_PLAN_FOR",
+        "EXO_AUTH_POLICY_MAX_AGE",
+        "EXO_AUTH_POLICY_MODE",
+        "EXO_AUTH_POLICY_MX",
         "EXO_AUTH_PRINT",
         "EXO_AUTH_QUIET",
         "EXO_AUTH_REASON",
