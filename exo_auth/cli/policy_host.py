@@ -201,10 +201,46 @@ def _unit(request: ServeRequest) -> str:
     return unit_text(str(Path(program).resolve()), arguments, credentials)
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What the policies shall say."""
+
+    mode: Annotated[
+        PolicyMode, typer.Option("--mode", envvar="EXO_AUTH_POLICY_MODE", help="Mode of the policies.")
+    ] = PolicyMode.TESTING
+    mx: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mx",
+            metavar="PATTERN",
+            envvar="EXO_AUTH_POLICY_MX",
+            help="Host, or *. and a domain. Repeatable. Default: the published MX.",
+        ),
+    ] = None
+    max_age: Annotated[
+        int | None,
+        typer.Option(
+            "--max-age",
+            metavar="SECONDS",
+            envvar="EXO_AUTH_POLICY_MAX_AGE",
+            help="How long senders keep it. Default: 604800 in mode enforce, else 86400.",
+        ),
+    ] = None
+    allow_mismatch: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mismatch",
+            envvar="EXO_AUTH_ALLOW_MISMATCH",
+            help="Build also when a published MX is not listed.",
+        ),
+    ] = False
+
+
 @app.command("build")
 @command
 def build(
     common: Common,
+    wish: Wish,
     domain: Annotated[
         list[str],
         typer.Option(
@@ -217,35 +253,6 @@ def build(
     for_host: Annotated[
         ForHost, typer.Option("--for", envvar="EXO_AUTH_BUILD_FOR", help="Where the policies will be hosted.")
     ],
-    mode: Annotated[
-        PolicyMode, typer.Option("--mode", envvar="EXO_AUTH_POLICY_MODE", help="Mode of the policies.")
-    ] = PolicyMode.TESTING,
-    mx: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--mx",
-            metavar="PATTERN",
-            envvar="EXO_AUTH_POLICY_MX",
-            help="Host, or *. and a domain. Repeatable. Default: the published MX.",
-        ),
-    ] = None,
-    max_age: Annotated[
-        int | None,
-        typer.Option(
-            "--max-age",
-            metavar="SECONDS",
-            envvar="EXO_AUTH_POLICY_MAX_AGE",
-            help="How long senders keep it. Default: 604800 in mode enforce, else 86400.",
-        ),
-    ] = None,
-    allow_mismatch: Annotated[
-        bool,
-        typer.Option(
-            "--allow-mismatch",
-            envvar="EXO_AUTH_ALLOW_MISMATCH",
-            help="Build also when a published MX is not listed.",
-        ),
-    ] = False,
 ) -> None:
     """Write the policies of domains, with all that a host needs to serve them: files, configuration, steps.
 
@@ -258,8 +265,8 @@ def build(
     from exo_auth.run.build_policies import plan_policies, wish_of, write_bundle
 
     settings = common.settings()
-    wish = wish_of(mode.value, mx or (), max_age, allow_mismatch=allow_mismatch)
-    policies = plan_policies(settings, domain, wish)
+    wished = wish_of(wish.mode.value, wish.mx or (), wish.max_age, allow_mismatch=wish.allow_mismatch)
+    policies = plan_policies(settings, domain, wished)
     kind = BundleKind(for_host.value)
     changed = write_bundle(Path(out), bundle(kind, policies))
     put(built_text(kind, out, policies, changed, settings.output))

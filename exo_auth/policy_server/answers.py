@@ -37,7 +37,10 @@ class Request:
         """The target without scheme and authority; a query stays, for no resource here has one."""
         if self.target.startswith("/"):
             return self.target
-        whole = urlsplit(self.target)  # RFC 9112 §3.2.2: a server takes the absolute form, too
+        try:
+            whole = urlsplit(self.target)  # RFC 9112 §3.2.2: a server takes the absolute form, too
+        except ValueError:
+            return ""
         return whole.path + (f"?{whole.query}" if whole.query else "")
 
     @property

@@ -67,6 +67,12 @@ class Connection:
                 data = await self._reader.read(READ)
         except TimeoutError:
             return False
+        except asyncio.CancelledError:
+            if not self.is_last:
+                raise
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()  # the server asked it to leave: the client still gets a proper goodbye
+            return False
         self.is_idle = False
         self._began = time.monotonic()
         self._http.receive_data(data)

@@ -137,8 +137,9 @@ class PolicyServer:
         self.say(EventKind.RELOADED, "server", f"{len(self.shelf.domains)} policies")
 
     def say(self, kind: EventKind, subject: str, detail: str) -> None:
-        """Tell of something that happened."""
-        self._on_event(ServerEvent(datetime.now(UTC), kind, subject, detail))
+        """Tell of something that happened; a log that nobody reads any more does not end the server."""
+        with suppress(OSError):
+            self._on_event(ServerEvent(datetime.now(UTC), kind, subject, detail))
 
     def state(self) -> dict[str, Any]:
         """Describe how the server is, as the health port does."""
@@ -246,10 +247,13 @@ class PolicyServer:
         try:
             with suppress(OSError):  # the client left
                 await connection.serve()
-        finally:
             writer.close()
-        with suppress(OSError, TimeoutError):
-            await writer.wait_closed()
+        except BaseException:
+            transport.abort()
+            raise
+        finally:
+            with suppress(OSError, TimeoutError):
+                await writer.wait_closed()
 
     def _answer_on(self, writer: asyncio.StreamWriter) -> Callable[[Request], Response]:
         context = writer.get_extra_info("ssl_object").context
@@ -265,7 +269,8 @@ class PolicyServer:
     def _log(self, served: ServedRequest) -> None:
         if served.tls:  # probes of the health port are not logged
             self._counts["requests"] += 1
-            self._on_request(served)
+            with suppress(OSError):
+                self._on_request(served)
 
     async def _drained(self) -> None:
         for task, connection in self._connections.items():

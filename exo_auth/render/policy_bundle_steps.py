@@ -14,15 +14,27 @@ from exo_auth.render.records_text import record_line
 def readme(kind: str, policies: Sequence[PlannedPolicy]) -> str:
     """Write the steps for a kind of host."""
     domain = policies[0].domain.ascii
-    records = "\n".join(f"    {record_line(one.record)}" for one in policies)
-    hosts = "\n".join(f"    mta-sts.{one.domain.ascii}" for one in policies)
-    tests = "\n".join(f"    exo-auth mta-sts test {one.domain.ascii}" for one in policies)
-    steps = _STEPS[kind].replace("DOMAIN", domain)
-    return f"""\
+    hosts = [f"mta-sts.{one.domain.ascii}" for one in policies]
+    tests = [f"exo-auth mta-sts test {one.domain.ascii}" for one in policies]
+    return _README.format(
+        kind=kind,
+        domain=domain,
+        steps=_STEPS[kind].replace("DOMAIN", domain),
+        hosts=_indented(hosts),
+        tests=_indented(tests),
+        records=_indented([record_line(one.record) for one in policies]),
+    )
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)
+
+
+_README = """\
 # MTA-STS policies for {kind}
 
-Everything here was written by `exo-auth mta-sts build`. Do the steps in this order: senders that see the record
-before the file keep what they find under the new id.
+Everything here was written by `exo-auth mta-sts build`. Do the steps in this order: a sender that sees a new id before
+the new file keeps the old policy under the new id.
 
 ## 1. Put the policies up
 
@@ -41,7 +53,7 @@ Before DNS points there, `exo-auth mta-sts test {domain} --connect-to HOST:443` 
 
 ## 4. Publish the records
 
-First, where there is none, the address that hears of failures: `_smtp._tls.DOMAIN TXT "v=TLSRPTv1; rua=mailto:…"`.
+First, where there is none, the address that hears of failures: `_smtp._tls.{domain} TXT "v=TLSRPTv1; rua=mailto:…"`.
 Then:
 
 {records}
@@ -49,7 +61,6 @@ Then:
 The id is the digest of the file: after every change of a policy build again, put the files up, test, and then publish
 the new id. Stay in mode testing for two weeks of reports without a fault before mode enforce.
 """
-
 
 _STATIC_WEB_APPS = """\
 One app for each domain, because an app serves the same files under all of its names. For DOMAIN:

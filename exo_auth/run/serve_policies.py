@@ -81,20 +81,11 @@ def serve(
     )
     server.read()
 
-    def reload() -> None:
-        try:
-            log.reopen()
-            fresh = setup_of(request)
-        except ExoAuthError as error:
-            server.say(EventKind.RELOAD_REFUSED, "server", error.message)
-            return
-        server.reload(fresh.options)
-
     async def run() -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, reload)
+        loop.add_signal_handler(signal.SIGHUP, _reload, server, log, request)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _stopper(server, environment))
+            loop.add_signal_handler(number, _stop, server, environment)
         server.listen()
         health = str(server.health_address) if server.health_address is not None else None
         on_ready([str(address) for address in server.addresses], health, server.state())
@@ -117,9 +108,14 @@ def notify(environment: Mapping[str, str], state: str) -> None:
         speaker.sendto(state.encode(), name)
 
 
-def _stopper(server: PolicyServer, environment: Mapping[str, str]) -> Callable[[], None]:
-    def stop() -> None:
-        notify(environment, "STOPPING=1")
-        server.stop()
+def _stop(server: PolicyServer, environment: Mapping[str, str]) -> None:
+    notify(environment, "STOPPING=1")
+    server.stop()
 
-    return stop
+
+def _reload(server: PolicyServer, log: AccessLog, request: ServeRequest) -> None:
+    try:
+        log.reopen()
+        server.reload(setup_of(request).options)
+    except ExoAuthError as error:
+        server.say(EventKind.RELOAD_REFUSED, "server", error.message)

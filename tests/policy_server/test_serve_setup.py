@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -56,6 +57,21 @@ def test_everything_may_stand_in_one_file(folder: Path, ca: PrivateCa) -> None:
             b"version: STSv1\r\nmode: enforce\r\nmx: mail.contoso.example\r\n"
             b"mx: *.backup.example\r\nmax_age: 604800\r\n"
         )
+
+
+def test_a_changed_file_is_taken_up_and_a_void_one_is_not(folder: Path, ca: PrivateCa) -> None:
+    file = folder / "serve.yaml"
+    file.write_text(CONFIG)
+    with ServerProcess("--file", str(file)) as server:
+        file.write_text(CONFIG.replace("enforce", "strict"))
+        server.signal(signal.SIGHUP)
+        assert "serve.yaml:6:3: the mode “strict”" in server.wait_for("reload-refused")["detail"]
+        with closing(Client(server.port, "mta-sts.contoso.example", ca.ca_file)) as client:
+            assert b"mode: enforce\r\n" in client.get()[2]
+            file.write_text(CONFIG.replace("enforce", "none"))
+            server.signal(signal.SIGHUP)
+            server.wait_for("reloaded")
+            assert b"mode: none\r\n" in client.get()[2]
 
 
 BAD_FILES = [  # what is replaced, by what, place, part of the message
