@@ -69,7 +69,9 @@ def ready_text(listen: Sequence[str], health: str | None, state: Mapping[str, An
             }
         )
     where = ", ".join(listen)
-    lines = [f"{len(state['policies'])} policies on {where}" + (f", health on {health}" if health else "")]
+    count = len(state["policies"])
+    lines = [f"{count} {'policy' if count == 1 else 'policies'} on {where}"]
+    lines += [f"health on {health}"] if health else []
     lines += [f"refused: {visible(one['subject'])}: {visible(one['reason'])}" for one in state["refused"]]
     return "\n".join(lines)
 

@@ -18,7 +18,7 @@ import jsonschema
 import pytest
 from private_ca import PrivateCa
 from serving import PATH, Client, ServerProcess
-from terminal import Done, as_cron
+from terminal import Done, in_process
 from zone_server import ZoneServer
 
 from exo_auth.domain_name import DomainName
@@ -57,7 +57,7 @@ class Builder:
         }
 
     def run(self, line: str, kind: str = "serve") -> Done:
-        return as_cron(
+        return in_process(
             *("mta-sts", "build", "--for", kind, "--out", str(self.folder), *line.split()),
             environment=self.environment,
         )
@@ -201,7 +201,7 @@ def test_every_bundle_has_steps_with_commands_that_exist(builder: Builder, kind:
         assert f"exo-auth mta-sts test {one['domain']}" in steps
     assert steps.index("## 3. See") < steps.index("## 4. Publish")
     for command in set(re.findall(r"exo-auth (mta-sts \w+)", steps)):
-        assert as_cron(*command.split(), "--help", environment=builder.environment).code == 0
+        assert in_process(*command.split(), "--help", environment=builder.environment).code == 0
     assert "\r" not in steps
     policies = [name for name in (file["path"] for file in document["files"]) if name.endswith(".txt")]
     for name in policies:

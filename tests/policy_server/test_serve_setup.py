@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from private_ca import PrivateCa
 from serving import Client, ServerProcess
-from terminal import Done, as_cron
+from terminal import Done, in_process
 
 POLICY = "version: STSv1\r\nmode: testing\r\nmx: mail.contoso.example\r\nmax_age: 86400\r\n"
 
@@ -34,7 +34,9 @@ def folder(tmp_path: Path, ca: PrivateCa) -> Path:
 
 
 def run(*arguments: str) -> Done:
-    return as_cron("mta-sts", "serve", *arguments, environment={"PATH": os.defpath, "HOME": "/nonexistent"})
+    return in_process(
+        "mta-sts", "serve", *arguments, environment={"PATH": os.defpath, "HOME": "/nonexistent"}
+    )
 
 
 CONFIG = """\

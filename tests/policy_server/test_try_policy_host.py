@@ -15,7 +15,7 @@ import pytest
 from policy_host import PolicyHost
 from private_ca import PrivateCa
 from serving import ServerProcess
-from terminal import Done, as_cron
+from terminal import Done, in_process
 from zone_server import ZoneServer
 
 from exo_auth.render.schema import schema_text
@@ -84,7 +84,7 @@ class World:
 
     def run(self, line: str, ca_file: Path | None = None) -> Done:
         arguments = ("mta-sts", "test", *line.split(), "--ca-file", str(ca_file or self.host.ca_file))
-        return as_cron(*arguments, environment=self.environment)
+        return in_process(*arguments, environment=self.environment)
 
     def tested(self, line: str, code: int, ca_file: Path | None = None) -> dict[str, Any]:
         done = self.run(f"{line} -o json", ca_file)
@@ -136,9 +136,9 @@ def test_a_host_without_address_is_told(world: World) -> None:
 
 def test_without_dns_there_is_no_verdict(world: World) -> None:
     environment = {**world.environment, "EXO_AUTH_NAMESERVER": "127.0.0.1:9"}
-    assert as_cron("mta-sts", "test", "right.example", environment=environment).code == 6
+    assert in_process("mta-sts", "test", "right.example", environment=environment).code == 6
     line = ("mta-sts", "test", "right.example", "--connect-to", "elsewhere.example:443")
-    done = as_cron(*line, environment=environment)
+    done = in_process(*line, environment=environment)
     assert (done.code, "elsewhere.example could not be looked up" in done.err) == (6, True)
 
 
