@@ -16,7 +16,8 @@
     │   └── ProtocolError            1   the answer came and cannot be understood
     ├── PlanError                    1   never raised directly
     │   ├── PlanStale                8   the tenant moved since the plan was made
-    │   └── TooMuchChange            9   more than the limits allow
+    │   ├── TooMuchChange            9   more than the limits allow
+    │   └── PolicyMismatch           9   the MTA-STS policy would stop mail
     ├── JournalError                 1   the journal cannot be written or does not verify
     ├── LockHeld                     7   another run works on this tenant
     └── CannotLook                   6   no verdict: DNS or the tenant could not be asked
@@ -247,6 +248,12 @@ class PlanStale(PlanError):
 
 class TooMuchChange(PlanError):
     """The plan changes more than the limits allow; the message holds the numbers."""
+
+    exit_code = 9
+
+
+class PolicyMismatch(PlanError):
+    """An MTA-STS policy does not list what the MX record names; nothing was written."""
 
     exit_code = 9
 

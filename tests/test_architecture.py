@@ -16,6 +16,7 @@ ALLOWED = {
     "reports": GROUND | {"records"},
     "render": GROUND | {"records", "plan", "checks", "facts", "reports"},
     "lookup": GROUND | {"records", "facts"},
+    "policy_server": GROUND | {"records", "facts"},
     "identity": GROUND,
     "exchange": GROUND | {"facts", "identity"},
     "publish": GROUND | {"records", "plan"},
@@ -32,6 +33,7 @@ ALLOWED = {
         "publish",
         "archive",
         "reports",
+        "policy_server",
     },
     "sandbox": GROUND | {"records", "facts"},
     "api": GROUND | {"records", "facts", "checks", "lookup", "run"},
@@ -55,7 +57,8 @@ HOMES = {  # third-party package -> the layers it is at home in
     "dns": {"sandbox", "lookup"},
     "publicsuffixlist": {"lookup"},
     "dkim": {"lookup"},
-    "cryptography": {"sandbox", "identity", "lookup"},
+    "cryptography": {"sandbox", "identity", "lookup", "policy_server"},
+    "h11": {"policy_server"},
     "jwt": {"sandbox", "identity"},
 }
 BLOCKING = {

@@ -80,6 +80,29 @@ def check_mta_sts(facts: DomainFacts, now: datetime) -> tuple[Finding, ...]:
     return tuple(_findings(facts, now)) if facts.mta_sts is not None else ()
 
 
+def check_policy_host(facts: DomainFacts, now: datetime) -> tuple[Finding, ...]:
+    """Judge host and policy alone, as before the record is published."""
+    sts = facts.mta_sts
+    if sts is None:
+        return ()
+    unknown = (
+        (could_not_look(facts.domain, facts.domain, "MX", facts.mx),)
+        if isinstance(facts.mx, LookupFailed)
+        else ()
+    )
+    return (*_host_findings(facts.domain, sts), *_policy_findings(facts, sts, now), *unknown)
+
+
+def disbelief(fetch: PolicyFetch) -> str:
+    """Say why a sender would not take this answer for a policy (RFC 8461 §3.3), "" where it would."""
+    if fetch.fault is not None:
+        return f"{fetch.fault}: {fetch.detail}"
+    if fetch.media_type != "text/plain":
+        return f"the media type is {fetch.media_type or 'missing'}, not text/plain"
+    policy = policy_of(fetch)
+    return policy.message if isinstance(policy, RecordSyntaxError) else ""
+
+
 def policy_of(fetch: PolicyFetch) -> MtaStsPolicy | RecordSyntaxError | None:
     """Read the policy of one fetch, None where there is no file."""
     if fetch.fault is not None:

@@ -87,7 +87,7 @@ BRANCHES = (  # in the order in which help lists them
     Branch("spf", "spf", "app", "SPF: who may send for a domain."),
     Branch("dmarc", "dmarc", "app", "DMARC: what receivers do with mail that fails."),
     Branch("dns", "dns", "app", "DNS: what is to stand there, and who serves it already."),
-    Branch("mta-sts", "transport_security", "mta_sts", "MTA-STS: the policy for mail over TLS."),
+    Branch("mta-sts", "policy_host", "app", "MTA-STS: the policy for mail over TLS."),
     Branch("tls-rpt", "transport_security", "tls_rpt", "TLS-RPT: who hears of failing TLS."),
     Branch("dane", "transport_security", "dane", "DANE: certificates pinned in DNS."),
     Branch("tls", "tls", "app", "TLS with partners: rules, connectors, probes."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
@@ -142,6 +142,8 @@ class PolicyFetch:
     encoding: str = ""  # Content-Encoding, "" for none
     body: bytes = b""
     certificate: Certificate | None = None
+    seconds: float | None = field(default=None, compare=False)  # from the first packet to the last octet
+    tls: str = field(default="", compare=False)  # such as TLSv1.3
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -196,28 +196,36 @@ async def _mta_sts(sources: Sources, domain: DomainName) -> MtaStsFacts:
     # A policy without its record is a fault too, but a host alone is no sign of one: nothing is asked then.
     if not isinstance(txt, Found) or not any(mta_sts.looks_like(value.text) for value in txt.values):
         return MtaStsFacts(txt)
-    return await policy_host_facts(sources, domain, txt)
+    return await gather_policy_host(resolver, sources.fetch, domain, txt)
 
 
-async def policy_host_facts(sources: Sources, domain: DomainName, txt: Answer[Txt]) -> MtaStsFacts:
-    """Look at the policy host, whether a record announces it or not."""
-    resolver = sources.resolver
+async def gather_policy_host(
+    resolver: Resolver,
+    fetch: Fetch | None,
+    domain: DomainName,
+    txt: Answer[Txt],
+    addresses: Sequence[str] | None = None,
+) -> MtaStsFacts:
+    """Look at the policy host, and fetch from each of its addresses; given `addresses` are taken for them."""
     host = DomainName(f"mta-sts.{domain.ascii}")
-    ipv4: Answer[Any]
-    ipv6: Answer[Any]
+    ipv4: Answer[Any] | None
+    ipv6: Answer[Any] | None
     ipv4, ipv6, caa = await asyncio.gather(
-        resolver.resolve(host, "A"), resolver.resolve(host, "AAAA"), _caa(resolver, host)
+        resolver.resolve(host, "A") if addresses is None else _nothing(),
+        resolver.resolve(host, "AAAA") if addresses is None else _nothing(),
+        _caa(resolver, host),
     )
-    found = [str(value) for answer in (ipv4, ipv6) if isinstance(answer, Found) for value in answer.values]
-    fetches: tuple[PolicyFetch, ...] = ()
-    if sources.fetch is not None:
-        fetch = sources.fetch
-        fetches = tuple(
-            await asyncio.gather(
-                *(asyncio.to_thread(fetch, domain, address) for address in found[:MOST_ADDRESSES])
-            )
-        )
-    return MtaStsFacts(txt, ipv4, ipv6, caa, fetches)
+    if addresses is None:
+        addresses = addresses_in(ipv4, ipv6)
+    if fetch is None:
+        return MtaStsFacts(txt, ipv4, ipv6, caa)
+    asked = (asyncio.to_thread(fetch, domain, address) for address in addresses[:MOST_ADDRESSES])
+    return MtaStsFacts(txt, ipv4, ipv6, caa, tuple(await asyncio.gather(*asked)))
+
+
+def addresses_in(*answers: Answer[Any] | None) -> list[str]:
+    """Give the addresses of answers, as text."""
+    return [str(value) for answer in answers if isinstance(answer, Found) for value in answer.values]
 
 
 async def _caa(resolver: Resolver, host: DomainName) -> Answer[CaaRecord]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,18 +30,23 @@ class PolicyHosts:
     def __init__(self, *, timeout: float = 10, port: int = HTTPS, authorities: str | None = None) -> None:
         self._timeout = timeout
         self._port = port
-        self._context = ssl.create_default_context()
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8461 §7.2
-        if authorities:
-            self._context.load_verify_locations(authorities)
+        self._context = _context(authorities)
+        self._authorities = authorities
 
     def fetch(self, domain: DomainName, address: str) -> PolicyFetch:
         """Fetch the policy of `domain` from one address; whatever goes wrong is in the value."""
-        connection = _Connection(f"mta-sts.{domain.ascii}", address, self._port, self._timeout, self._context)
+        began = time.monotonic()
+        fetched = self._fetch(f"mta-sts.{domain.ascii}", address)
+        return replace(fetched, seconds=time.monotonic() - began)
+
+    def _fetch(self, host: str, address: str) -> PolicyFetch:
+        connection = _Connection(host, address, self._port, self._timeout, self._context)
         try:
             return _answer(connection, address)
         except ssl.SSLCertVerificationError as error:
-            return PolicyFetch(address, _certificate_fault(error), error.verify_message)
+            fault = _certificate_fault(error)
+            shown = self._shown(host, address) if fault is FetchFault.CERTIFICATE_NAME else None
+            return PolicyFetch(address, fault, error.verify_message, certificate=shown)
         except TimeoutError:
             return PolicyFetch(address, FetchFault.TIMEOUT, f"no answer within {self._timeout:g} s")
         except ssl.SSLError as error:
@@ -51,6 +58,27 @@ class PolicyHosts:
         finally:
             connection.close()
 
+    def _shown(self, host: str, address: str) -> Certificate | None:
+        """Look whose certificate it is that does not name the host: shake hands once more, and send nothing."""
+        context = _context(self._authorities)
+        context.check_hostname = False  # the chain is verified still
+        connection = _Connection(host, address, self._port, self._timeout, context)
+        try:
+            connection.connect()
+            return _certificate(connection.certificate)
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+
+def _context(authorities: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 8461 §7.2
+    if authorities:
+        context.load_verify_locations(authorities)
+    return context
+
 
 class _Connection(http.client.HTTPSConnection):
     """A connection to one address that asks for, and verifies, another name."""
@@ -60,6 +88,7 @@ class _Connection(http.client.HTTPSConnection):
         self._address = address
         self._tls = context
         self.certificate: dict[str, Any] = {}
+        self.version = ""
 
     def connect(self) -> None:
         plain = socket.create_connection((self._address, self.port), self.timeout)
@@ -69,6 +98,7 @@ class _Connection(http.client.HTTPSConnection):
             plain.close()
             raise
         self.certificate = secured.getpeercert() or {}
+        self.version = secured.version() or ""
         self.sock = secured
 
 
@@ -93,6 +123,7 @@ def _answer(connection: _Connection, address: str) -> PolicyFetch:
         response.getheader("Content-Encoding", "").strip().lower(),
         body[:MOST_OCTETS],
         certificate,
+        tls=connection.version,
     )
 
 

@@ -29,9 +29,7 @@ def demand_of(verify: str, tls_domain: str) -> TlsDemand:
     if tls_domain and Verify(verify) is not Verify.DOMAIN:
         raise InputError("--tls-domain is compared with --verify domain only", hint="add --verify domain")
     if tls_domain:
-        DomainName.parse(
-            tls_domain.removeprefix("*.")
-        )  # a wildcard may stand for the first label alone
+        DomainName.parse(tls_domain.removeprefix("*."))  # a wildcard may stand for the first label alone
     return TlsDemand(Verify(verify), tls_domain.lower())
 
 

@@ -252,13 +252,13 @@ def _exchangers(facts: DomainFacts) -> tuple[str, ...]:
 def _facts(
     settings: Settings, domain: DomainName, subjects: frozenset[Subject], *, looks_at_host: bool = False
 ) -> DomainFacts:
-    from exo_auth.lookup.domain_facts import gather_domain_facts, policy_host_facts
+    from exo_auth.lookup.domain_facts import gather_domain_facts, gather_policy_host
 
     async def ask() -> DomainFacts:
         sources = sources_for(settings, CheckRequest(subjects=subjects))
         facts = await gather_domain_facts(sources, domain)
         if looks_at_host and facts.mta_sts is not None and not facts.mta_sts.fetches:
-            seen = await policy_host_facts(sources, domain, facts.mta_sts.txt)
+            seen = await gather_policy_host(sources.resolver, sources.fetch, domain, facts.mta_sts.txt)
             facts = replace(facts, mta_sts=seen)
         return facts
 

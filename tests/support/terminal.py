@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import select
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 
@@ -32,6 +34,23 @@ def as_cron(*arguments: str, environment: Mapping[str, str], stdin: str | None =
         timeout=120,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def in_process(*arguments: str, environment: Mapping[str, str]) -> Done:
+    """Run the command line inside this process, with only this environment."""
+    from exo_auth.cli.app import run
+
+    out, err = io.StringIO(), io.StringIO()
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = run(list(arguments))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def on_terminal(
