@@ -82,6 +82,12 @@ BRANCHES = (  # in the order in which help lists them
         "apply",
         "Apply a plan: a saved one, or the one with this digest. What has moved since is refused, not guessed.",
     ),
+    Branch(
+        "undo",
+        "undo",
+        "undo",
+        "Plan what takes a run back, show it, and carry it out; what has no way back is told with the reason.",
+    ),
     Branch("journal", "journal", "app", "What was changed, when, by whom, with which result."),
     Branch("dkim", "dkim", "app", "DKIM signing: look, enable, rotate."),
     Branch("spf", "spf", "app", "SPF: who may send for a domain."),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exo_auth.cli.check import FailOn, findings_exit_code
-from exo_auth.cli.options import Common, command
+from exo_auth.cli.options import Common, Writing, command
 from exo_auth.cli.talk import progress, put, warner
+
+if TYPE_CHECKING:
+    from exo_auth.plan.mail_flow import PartnerWish
 
 app = typer.Typer(no_args_is_help=True)
 rule = typer.Typer(no_args_is_help=True)
@@ -110,3 +113,150 @@ def probe(
     if "fail" in severities:  # a defect is a verdict, whatever else could not be looked at
         severities = [word for word in severities if word != "unknown"]
     raise typer.Exit(findings_exit_code(severities, FailOn.FAIL))
+
+
+Partners = Annotated[list[str], typer.Argument(metavar="PARTNER...", help="Mail domains of partners.")]
+Enforce = Annotated[
+    bool,
+    typer.Option("--enforce", envvar="EXO_AUTH_TLS_ENFORCE", help="Act; else the rule only audits."),
+]
+Adopt = Annotated[
+    bool,
+    typer.Option("--adopt", envvar="EXO_AUTH_ADOPT", help="Take over one of that name that is not ours."),
+]
+NoProbe = Annotated[
+    bool,
+    typer.Option(
+        "--no-probe",
+        envvar="EXO_AUTH_NO_PROBE",
+        help="Do not ask the partner's hosts first: on your own head.",
+    ),
+]
+Inbound = Annotated[
+    str,
+    typer.Option(
+        "--inbound-certificate",
+        metavar="NAME",
+        envvar="EXO_AUTH_INBOUND_CERTIFICATE",
+        help="Make an inbound connector too, switched off, that wants this name of the sender's certificate.",
+    ),
+]
+
+
+@rule.command("set")
+@command
+def set_rule(
+    common: Common,
+    writing: Writing,
+    partners: Partners,
+    enforce: Enforce = False,
+    adopt: Adopt = False,
+    no_probe: NoProbe = False,
+    port: Port = 25,
+) -> None:
+    """Make or change the transport rule that requires TLS to a partner: auditing first, then enforcing.
+
+    Example:  exo-auth tls rule set fabrikam.com --enforce
+    """
+    from exo_auth.domain_name import DomainName
+    from exo_auth.plan.mail_flow import PartnerWish
+
+    mode = "Enforce" if enforce else "Audit"
+    wishes = [PartnerWish(DomainName.parse(name), "rule", mode, adopts=adopt) for name in partners]
+    _write(common, writing, wishes, probes=not no_probe, port=port)
+
+
+@rule.command("remove")
+@command
+def remove_rule(common: Common, writing: Writing, partners: Partners, adopt: Adopt = False) -> None:
+    """Take away the rule and connectors that we made for a partner; those of others stay.
+
+    Example:  exo-auth tls rule remove fabrikam.com
+    """
+    from exo_auth.domain_name import DomainName
+    from exo_auth.plan.mail_flow import PartnerWish
+
+    wishes = [
+        PartnerWish(DomainName.parse(name), adopts=adopt, inbound_certificate="any") for name in partners
+    ]
+    _write(common, writing, wishes, removes=True)
+
+
+@connector.command("set")
+@command
+def set_connector(
+    common: Common,
+    writing: Writing,
+    partners: Partners,
+    verify: VerifyWord = "certificate",
+    tls_domain: TlsDomain = "",
+    inbound_certificate: Inbound = "",
+    adopt: Adopt = False,
+    no_probe: NoProbe = False,
+    port: Port = 25,
+) -> None:
+    """Make or change the partner connector that demands TLS, and a certificate, of a partner's hosts.
+
+    Example:  exo-auth tls connector set fabrikam.com --verify domain --tls-domain '*.fabrikam.com'
+    """
+    from exo_auth.domain_name import DomainName
+    from exo_auth.plan.mail_flow import PartnerWish
+    from exo_auth.run.partner import demand_of
+
+    demand_of(verify, tls_domain)
+    wishes = [
+        PartnerWish(
+            DomainName.parse(name), "connector", "", verify, tls_domain.lower(), inbound_certificate, adopt
+        )
+        for name in partners
+    ]
+    _write(common, writing, wishes, probes=not no_probe, port=port)
+
+
+@app.command()
+@command
+def force(
+    common: Common,
+    writing: Writing,
+    partners: Partners,
+    verify: VerifyWord = "encryption",
+    tls_domain: TlsDomain = "",
+    enforce: Enforce = False,
+    no_probe: NoProbe = False,
+    port: Port = 25,
+) -> None:
+    """Force TLS with a partner by what fits: a transport rule for encryption alone, a connector for certificates.
+
+    Rules before it that stop processing, and connectors that carry the mail otherwise, are found and told.
+
+    Example:  exo-auth tls force fabrikam.com --verify certificate
+    """
+    from exo_auth.domain_name import DomainName
+    from exo_auth.plan.mail_flow import PartnerWish
+    from exo_auth.run.partner import demand_of
+
+    demand_of(verify, tls_domain)
+    how = "rule" if verify == "encryption" else "connector"
+    mode = "Enforce" if enforce else "Audit"
+    wishes = [PartnerWish(DomainName.parse(name), how, mode, verify, tls_domain.lower()) for name in partners]
+    _write(common, writing, wishes, probes=not no_probe, port=port)
+
+
+def _write(
+    common: Common,
+    writing: Writing,
+    wishes: list[PartnerWish],
+    *,
+    removes: bool = False,
+    probes: bool = False,
+    port: int = 25,
+) -> None:
+    from exo_auth.cli.writing import write_other
+    from exo_auth.run.mail_flow_changes import plan_partners
+
+    say = progress(common)
+    write_other(
+        common,
+        writing,
+        lambda session: plan_partners(session, wishes, removes=removes, probes=probes, port=port, say=say),
+    )

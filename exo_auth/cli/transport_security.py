@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from exo_auth.cli.looking import show_subject
-from exo_auth.cli.options import Common, command
+from exo_auth.cli.options import Common, Writing, command
 
 mta_sts = typer.Typer(no_args_is_help=True)
 tls_rpt = typer.Typer(no_args_is_help=True)
@@ -165,3 +165,49 @@ def _step(common: Common, domain: str, mode: str, mx: list[str] | None, max_age:
     if step.step == "done":
         raise typer.Exit(0)
     raise typer.Exit(EXIT_FILE_FIRST if step.waits_for_file else EXIT_REFUSED if step.change.refusal else 0)
+
+
+OwnDomains = Annotated[list[str], typer.Argument(metavar="DOMAIN...", help="Accepted domains.")]
+What = Annotated[
+    bool,
+    typer.Option(
+        "--dnssec-only", envvar="EXO_AUTH_DNSSEC_ONLY", help="Stop at the exchanger in a signed zone."
+    ),
+]
+
+
+@dane.command("enable")
+@command
+def enable_dane(common: Common, writing: Writing, domains: OwnDomains, dnssec_only: What = False) -> None:
+    """Take the next step to inbound DANE: DNSSEC for the domain, then, when MX leads to the new host, DANE itself.
+
+    Run it until it says steady; between the two the MX record has to move, which it tells.
+
+    Example:  exo-auth dane enable contoso.com
+    """
+    from functools import partial
+
+    from exo_auth.cli.writing import write_other
+    from exo_auth.domain_name import DomainName
+    from exo_auth.run.dane_steps import next_dane_step
+    from exo_auth.run.mail_flow_changes import plan_features
+
+    names = [DomainName.parse(name) for name in domains]
+    step = partial(next_dane_step, dnssec_only=dnssec_only)
+    write_other(common, writing, lambda session: plan_features(session, names, step))
+
+
+@dane.command("disable")
+@command
+def disable_dane(common: Common, writing: Writing, domains: OwnDomains) -> None:
+    """Go back one step: DANE first, then, when MX leads elsewhere, DNSSEC (the order of undoing it).
+
+    Example:  exo-auth dane disable contoso.com
+    """
+    from exo_auth.cli.writing import write_other
+    from exo_auth.domain_name import DomainName
+    from exo_auth.run.dane_steps import previous_dane_step
+    from exo_auth.run.mail_flow_changes import plan_features
+
+    names = [DomainName.parse(name) for name in domains]
+    write_other(common, writing, lambda session: plan_features(session, names, previous_dane_step))

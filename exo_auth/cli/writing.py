@@ -36,6 +36,13 @@ def write(
     _run(common, policy, writing, lambda session: make_plan(session, patterns, planner, progress(common)))
 
 
+def write_other(common: Common, writing: Writing, make: Callable[[WritingSession], Plan]) -> None:
+    """Make a plan of changes other than DKIM's, and carry it out, as far as the options say."""
+    from exo_auth.run.carry_out import prepare_other
+
+    _run(common, Policy(), writing, lambda session: prepare_other(session, make(session)))
+
+
 def apply_saved(common: Common, policy: Policy, writing: Writing, file: str) -> None:
     """Carry out a plan that was saved before."""
     from exo_auth.run.carry_out import load_plan

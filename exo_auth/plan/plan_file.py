@@ -12,10 +12,12 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError, InputError, PlanStale
 from exo_auth.facts.tenant import TenantRef
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
+from exo_auth.plan.mail_flow import CMDLETS
 from exo_auth.plan.plan import Plan
 
 SCHEMA = "exo-auth/plan/1"
 OCTODNS = "octodns"  # stands in a change where a cmdlet does for those of the tenant
+MAIL_FLOW_VERBS = (Verb.CREATE, Verb.UPDATE, Verb.REMOVE, Verb.ENABLE, Verb.DISABLE)
 # What a plan may send: a file is data from outside, and must not become a way to run any cmdlet.
 APPLYABLE = frozenset(
     {
@@ -25,6 +27,7 @@ APPLYABLE = frozenset(
         (Verb.ROTATE, "Rotate-DkimSigningConfig"),
         (Verb.PUBLISH, OCTODNS),
         (Verb.REMOVE, OCTODNS),
+        *((verb, cmdlet) for cmdlet in CMDLETS for verb in MAIL_FLOW_VERBS),
     }
 )
 

@@ -66,6 +66,14 @@ def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner
     return Prepared(plan, look, observation, observation.recovery.notes)
 
 
+def prepare_other(session: ReadingSession, plan: Plan) -> Prepared:
+    """Look at the tenant, and check the caller's rights, for a plan that was made elsewhere."""
+    facts = observe_tenant(session)
+    preflight(session, _cmdlets(plan))
+    recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
+    return Prepared(plan, Look(facts, utc_now()), None, recovery.notes)
+
+
 def load_plan(session: ReadingSession, file: Path) -> Prepared:
     """Read a plan file and look at the tenant anew; raises InputError or PlanStale."""
     try:
@@ -129,7 +137,7 @@ def carry_out(
             stop_code=lambda: interrupt.exit_code,
             sleep=session.sleep,
             patience=patience or Patience(),
-            trades=_trades(session.settings, prepared.plan),
+            trades=_trades(session, prepared.plan),
         )
         return apply_plan(prepared.plan, hands, prepared.look, Run(new_run_id(), reason, recovery))
 
@@ -139,12 +147,15 @@ def _cmdlets(plan: Plan) -> set[str]:
     return {change.cmdlet for change in plan.changes if change.cmdlet != OCTODNS}
 
 
-def _trades(settings: Settings, plan: Plan) -> dict[str, Trade]:
-    if not any(change.cmdlet == OCTODNS for change in plan.changes):
-        return {}
-    from exo_auth.run.dns_changes import DnsTrade, open_zones
+def _trades(session: WritingSession, plan: Plan) -> dict[str, Trade]:
+    from exo_auth.run.mail_flow_changes import mail_flow_trades
 
-    return {OCTODNS: DnsTrade(open_zones(settings))}
+    trades = mail_flow_trades(session.reader, session.writer)
+    if any(change.cmdlet == OCTODNS for change in plan.changes):
+        from exo_auth.run.dns_changes import DnsTrade, open_zones
+
+        trades[OCTODNS] = DnsTrade(open_zones(session.settings))
+    return trades
 
 
 def _one(session: ReadingSession, domain: DomainName) -> MailDns:

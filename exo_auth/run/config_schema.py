@@ -337,6 +337,7 @@ TENANT_IDENTITY: tuple[Setting, ...] = (
 # Variables of single options, which the command line reads by itself.
 OPTION_VARIABLES = frozenset(
     {
+        "EXO_AUTH_ADOPT",
         "EXO_AUTH_ALL",
         "EXO_AUTH_ALLOW_MISMATCH",
         "EXO_AUTH_AUTHORITATIVE",
@@ -358,6 +359,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_DMARC_RUF",
         "EXO_AUTH_DMARC_SP",
         "EXO_AUTH_DMARC_STRICT",
+        "EXO_AUTH_DNSSEC_ONLY",
         "EXO_AUTH_DNS_PLAN",
         "EXO_AUTH_DOMAIN",
         "EXO_AUTH_DRY_RUN",
@@ -371,6 +373,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_FROM_MX",
         "EXO_AUTH_GATE",
         "EXO_AUTH_ICS",
+        "EXO_AUTH_INBOUND_CERTIFICATE",
         "EXO_AUTH_INITIAL_DOMAIN",
         "EXO_AUTH_JOURNAL",
         "EXO_AUTH_LOCK_TIMEOUT",
@@ -378,6 +381,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_NO_COLOR",
         "EXO_AUTH_NO_INPUT",
         "EXO_AUTH_NO_JITTER",
+        "EXO_AUTH_NO_PROBE",
         "EXO_AUTH_NO_PROGRESS",
         "EXO_AUTH_NO_SIGN_IN",
         "EXO_AUTH_OFFLINE",
@@ -425,9 +429,11 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_STS_MX",
         "EXO_AUTH_TENANT_ID",
         "EXO_AUTH_TLS_DOMAIN",
+        "EXO_AUTH_TLS_ENFORCE",
         "EXO_AUTH_TLS_RUA",
         "EXO_AUTH_TLS_VERIFY",
         "EXO_AUTH_TRUST",
+        "EXO_AUTH_UNDO_ONLY",
         "EXO_AUTH_UPDATE_GOLDEN",
         "EXO_AUTH_VERBOSE",
         "EXO_AUTH_WAIT",

@@ -1,0 +1,48 @@
+"""`exo-auth undo`: take a run back (cli)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from exo_auth.cli.options import Common, Writing, command
+from exo_auth.errors import InputError
+
+if TYPE_CHECKING:
+    from exo_auth.plan.plan import Plan
+    from exo_auth.run.session import WritingSession
+
+
+@command
+def undo(
+    common: Common,
+    writing: Writing,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, as `journal list` names it.")],
+    only: Annotated[
+        str,
+        typer.Option("--only", metavar="CHANGE", envvar="EXO_AUTH_UNDO_ONLY", help="One change, by its key."),
+    ] = "",
+) -> None:
+    """Plan what takes a run back, show it, and carry it out; what has no way back is told with the reason.
+
+    What has moved since that run is refused, not guessed. Records of `dns apply` go back by `dns undo`.
+
+    Example:  exo-auth undo 2026-11-24T03-00-00Z-1a2b --only enable:contoso.com
+    """
+    from exo_auth.cli.writing import write_other
+
+    write_other(common, writing, lambda session: _plan(session, run, only))
+
+
+def _plan(session: WritingSession, run: str, only: str) -> Plan:
+    from exo_auth.facts.tenant import TenantRef
+    from exo_auth.run.journal import FILE_NAME, read
+    from exo_auth.run.undo import plan_undo
+
+    path = session.state / FILE_NAME
+    if not path.exists():
+        raise InputError("this tenant has no journal here", hint="give the --state-dir of that run")
+    settings = session.settings
+    tenant = TenantRef(session.tenant_id, settings.initial_domain or settings.tenant, settings.cloud.name)
+    return plan_undo(read(path), run, tenant, session.clock.now(), only)

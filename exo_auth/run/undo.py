@@ -1,0 +1,101 @@
+"""Plan the inverse of a run: what it changed, in the reverse order, through the same engine (run)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from exo_auth.errors import InputError
+from exo_auth.facts.tenant import TenantRef
+from exo_auth.plan.change import Blockage, Change, Verb
+from exo_auth.plan.mail_flow import CMDLETS, inverse
+from exo_auth.plan.outcome import Result
+from exo_auth.plan.plan import Plan
+from exo_auth.plan.plan_file import OCTODNS, change_from_document
+from exo_auth.run.journal import JournalLine
+
+NO_WAY_BACK = {
+    Verb.ROTATE: "a rotation cannot be taken back: the old key stays valid until the next one",
+    Verb.CREATE: "keys that are off change no mail: nothing to take back",
+    Verb.UPDATE: "key sizes are changed by rotations alone",
+}
+_DKIM = "-DkimSigningConfig"
+
+
+def plan_undo(
+    lines: Iterable[JournalLine], run_id: str, tenant: TenantRef, now: datetime, only: str = ""
+) -> Plan:
+    """Plan the way back from a run; `only` names one change by its key. Raises InputError for an unknown run or change.
+
+    What has no way back is a blockage with the reason. Whether anything moved since is compared by apply.
+    """
+    done = applied_by(lines, run_id)
+    if only:
+        done = [change for change in done if change.key == only]
+    if not done:
+        what = f"no change {only} of run {run_id} took effect" if only else f"run {run_id} changed nothing"
+        raise InputError(what, hint="exo-auth journal show RUN lists its changes")
+    changes: list[Change] = []
+    blockages: list[Blockage] = []
+    for change in reversed(done):
+        back = _inverse(change)
+        if isinstance(back, Change):
+            changes.append(back)
+        else:
+            blockages.append(Blockage(change.target, change.verb, back, (), is_unknown=False))
+    return Plan(
+        tenant,
+        now,
+        f"undo {run_id}",
+        {},
+        tuple(changes),
+        (),
+        tuple(blockages),
+        (),
+        len({c.target for c in done}),
+    )
+
+
+def applied_by(lines: Iterable[JournalLine], run_id: str) -> list[Change]:
+    """Give the changes of a run that took effect, in their order."""
+    intents: dict[int, Change] = {}
+    done = []
+    for line in lines:
+        if line.run_id == run_id and line.event == "intent":
+            intents[line.number] = change_from_document(line.body["change"])
+        elif (
+            line.run_id == run_id
+            and line.event == "result"
+            and line.body.get("result") == Result.APPLIED.value
+        ):
+            change = intents.get(int(line.body.get("intent", 0)))
+            if change is not None:
+                done.append(change)
+    return done
+
+
+def _inverse(change: Change) -> Change | str:
+    if change.cmdlet in CMDLETS:
+        return inverse(change)
+    if change.cmdlet == OCTODNS:
+        verb = Verb.PUBLISH if change.before["values"] else Verb.REMOVE
+        because = f"as before: {change.because}"
+        return Change(verb, change.target, change.after, change.before, because, OCTODNS, change.parameters)
+    return _inverse_of_dkim(change)
+
+
+def _inverse_of_dkim(change: Change) -> Change | str:
+    """Signing is switched back; the states of DKIM hold more than that, so that only what matters is compared."""
+    if change.verb is Verb.ENABLE:
+        return _switch(change, Verb.DISABLE, on=False)
+    if change.verb is Verb.DISABLE:
+        return _switch(change, Verb.ENABLE, on=True)
+    return NO_WAY_BACK.get(change.verb, f"{change.cmdlet} cannot be taken back")
+
+
+def _switch(change: Change, verb: Verb, *, on: bool) -> Change:
+    before = {**change.before, "enabled": not on}
+    because = f"as before: {change.because}"
+    return Change(
+        verb, change.target, before, {"enabled": on}, because, f"Set{_DKIM}", {"Enabled": on}, change.undo
+    )
