@@ -83,6 +83,13 @@ BRANCHES = (  # in the order in which help lists them
         "Apply a plan: a saved one, or the one with this digest. What has moved since is refused, not guessed.",
     ),
     Branch(
+        "drift",
+        "drift",
+        "drift",
+        "Compare what the journal says was applied last with what the tenant and DNS have now. Nothing is changed.",
+    ),
+    Branch("playbook", "playbook", "app", "What is wanted for many domains, in stages, as a file."),
+    Branch(
         "undo",
         "undo",
         "undo",

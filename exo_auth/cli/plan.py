@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, Domains, Policy, Writing, command, given
+from exo_auth.cli.playbook import Variables, variables_given
 from exo_auth.cli.talk import note, progress, warner
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
-    from exo_auth.run.carry_out import Planner
+    from exo_auth.run.carry_out import Planner, Prepared
+    from exo_auth.run.playbook import Playbook
+    from exo_auth.run.session import ReadingSession
 
 VERBS = ("all", "enable", "rotate", "upgrade-keys")
 
@@ -37,11 +40,12 @@ def plan(
         str | None,
         typer.Argument(
             metavar="[PLAYBOOK]",
-            help="A file, or one that ships: rotate-dkim, enable-dkim.",
+            help="A file, or one that ships: `exo-auth playbook list` names them.",
             autocompletion=_playbooks,
         ),
     ] = None,
     verb: Verbs = "all",
+    var: Variables = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan, too.")
     ] = None,
@@ -62,17 +66,14 @@ def plan(
 
     from exo_auth.cli.writing import plan_exit_code, show_plan
     from exo_auth.plan.plan_file import to_text
-    from exo_auth.run.carry_out import make_plan
     from exo_auth.run.config_template import write_private
     from exo_auth.run.playbook import Playbook, read_playbook
     from exo_auth.run.session import ReadingSession
 
-    wanted = read_playbook(playbook) if playbook else Playbook(verb, ())
+    wanted = read_playbook(playbook, variables_given(var)) if playbook else Playbook(verb, ())
     settings = common.settings({**wanted.policy, **given(policy)})
-    planner = planner_for(wanted.verb)
     with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
-        patterns = tuple(domains.domain or wanted.domains)
-        prepared = make_plan(session, patterns, planner, progress(common))
+        prepared = prepared_by(session, wanted, domains.domain, common)
     for text in prepared.notes:
         note(common, f"note: {text}")
     if out:
@@ -82,6 +83,19 @@ def plan(
     raise typer.Exit(plan_exit_code(prepared.plan, detailed=detailed_exitcode))
 
 
+def prepared_by(
+    session: ReadingSession, wanted: Playbook, named: list[str] | None, common: Common
+) -> Prepared:
+    """Plan what a playbook wants; a playbook of one DKIM step has the plan, and the digest, of that step."""
+    from exo_auth.run.carry_out import make_plan
+    from exo_auth.run.stages import plan_playbook
+
+    patterns = tuple(named or wanted.domains)
+    if not wanted.stages and not wanted.excepted:
+        return make_plan(session, patterns, planner_for(wanted.verb), progress(common))
+    return plan_playbook(session, wanted, patterns, progress(common))
+
+
 @command
 def apply(
     common: Common,
@@ -89,8 +103,10 @@ def apply(
     policy: Policy,
     writing: Writing,
     file: Annotated[
-        str | None, typer.Argument(metavar="[PLAN]", help="A file that `plan --out` wrote.")
+        str | None,
+        typer.Argument(metavar="[PLAN|PLAYBOOK]", help="A file that `plan --out` wrote, or a playbook."),
     ] = None,
+    var: Variables = None,
     digest: Annotated[
         str | None,
         typer.Option(
@@ -112,10 +128,30 @@ def apply(
         raise InputError(
             "give a plan file or --digest, one of them", hint="exo-auth plan --out FILE makes one"
         )
-    if file is not None:
+    if file is not None and is_playbook(file):
+        from exo_auth.cli.writing import write_with
+        from exo_auth.run.playbook import read_playbook
+
+        wanted = read_playbook(file, variables_given(var))
+        named = domains.domain
+        write_with(
+            common,
+            policy,
+            writing,
+            lambda session: prepared_by(session, wanted, named, common),
+            wanted.policy,
+        )
+    elif file is not None:
         apply_saved(common, policy, writing, file)
     else:
         apply_digest(common, policy, writing, tuple(domains.domain or ()), planner_for(verb), str(digest))
+
+
+def is_playbook(name: str) -> bool:
+    """Is this the name of a playbook that ships, or a YAML file, rather than a saved plan?"""
+    from exo_auth.run.playbook import shipped
+
+    return name in shipped() or name.endswith((".yaml", ".yml"))
 
 
 def planner_for(verb: str) -> Planner:

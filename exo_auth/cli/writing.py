@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,17 @@ def write_other(common: Common, writing: Writing, make: Callable[[WritingSession
     _run(common, Policy(), writing, lambda session: prepare_other(session, make(session)))
 
 
+def write_with(
+    common: Common,
+    policy: Policy,
+    writing: Writing,
+    prepare: Callable[[WritingSession], Prepared],
+    wanted: Mapping[str, object],
+) -> None:
+    """Prepare a plan as told, and carry it out, as far as the options say; `wanted` are settings of a playbook."""
+    _run(common, policy, writing, prepare, wanted)
+
+
 def apply_saved(common: Common, policy: Policy, writing: Writing, file: str) -> None:
     """Carry out a plan that was saved before."""
     from exo_auth.run.carry_out import load_plan
@@ -65,9 +76,13 @@ def apply_digest(
 
 
 def _run(
-    common: Common, policy: Policy, writing: Writing, prepare: Callable[[WritingSession], Prepared]
+    common: Common,
+    policy: Policy,
+    writing: Writing,
+    prepare: Callable[[WritingSession], Prepared],
+    wanted: Mapping[str, object] | None = None,
 ) -> None:
-    settings = _settings(common, policy, writing)
+    settings = _settings(common, policy, writing, wanted or {})
     need_consent(common, writing)
     with ExitStack() as stack:
         session = _open(stack, common, settings, writing)
@@ -134,8 +149,8 @@ def show_report(common: Common, settings: Settings, report: RunReport) -> None:
         put(outcome_text(report, color=common.color))
 
 
-def _settings(common: Common, policy: Policy, writing: Writing) -> Settings:
-    settings = common.settings(given(policy))
+def _settings(common: Common, policy: Policy, writing: Writing, wanted: Mapping[str, object]) -> Settings:
+    settings = common.settings({**wanted, **given(policy)})
     if settings.output not in (OutputFormat.TABLE, OutputFormat.JSON):
         raise InputError(f"a plan is not written as {settings.output}", hint="use --output table or json")
     for warning in settings.warnings:

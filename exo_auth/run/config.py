@@ -294,6 +294,7 @@ def _settings(
         policy_port=resolved["policy_port"].value,
         octodns_config=resolved["octodns_config"].value,
         public_resolvers=resolved["public_resolvers"].value,
+        smtp_port=resolved["smtp_port"].value,
         authority_port=resolved["authority_port"].value,
         state_dir=resolved["state_dir"].value,
         output=resolved["output"].value,

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 class MailFlowTrade:
     """Reads and writes rules, connectors and the features of inbound mail."""
 
-    def __init__(self, reader: ExchangeReader, writer: ExchangeWriter) -> None:
+    def __init__(self, reader: ExchangeReader, writer: ExchangeWriter | None) -> None:
         self._reader = reader
         self._writer = writer
 
@@ -75,6 +75,8 @@ class MailFlowTrade:
     def send(self, change: Change) -> None:
         """Send the cmdlet; a rule's mode and its being on are separate cmdlets of the service."""
         writer, parameters = self._writer, dict(change.parameters)
+        if writer is None:
+            raise AssertionError("who only looks sends nothing")
         identity = str(parameters.pop("Identity", ""))
         table: dict[str, Callable[[], object]] = {
             NEW_RULE: lambda: writer.new_transport_rule(parameters),
@@ -104,8 +106,8 @@ class MailFlowTrade:
             table[change.cmdlet]()
 
 
-def mail_flow_trades(reader: ExchangeReader, writer: ExchangeWriter) -> dict[str, Trade]:
-    """Give the trade of every cmdlet about mail flow."""
+def mail_flow_trades(reader: ExchangeReader, writer: ExchangeWriter | None = None) -> dict[str, Trade]:
+    """Give the trade of every cmdlet about mail flow; without a writer it can only look."""
     trade = MailFlowTrade(reader, writer)
     return dict.fromkeys(CMDLETS, trade)
 

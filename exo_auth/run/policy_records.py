@@ -24,7 +24,7 @@ from exo_auth.facts.domain import DomainFacts, MtaStsFacts, Subject
 from exo_auth.plan.dmarc_edit import DmarcWish, effects, is_stricter, same_record, text_of, wished
 from exo_auth.plan.record_set import RecordChange
 from exo_auth.records import dmarc, mta_sts, mta_sts_policy, tls_rpt
-from exo_auth.records.dmarc import DmarcRecord
+from exo_auth.records.dmarc import DmarcRecord, Policy
 from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
 from exo_auth.records.tls_rpt import TlsRptRecord
 from exo_auth.run.check import CheckRequest, sources_for
@@ -53,6 +53,14 @@ def generate_dmarc(settings: Settings, name: str, wish: DmarcWish) -> RecordChan
     facts = _facts(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE])
     change, is_stricter = dmarc_change(facts, wish)
     return replace(change, refusal=gate_refusal(facts, Gate.DMARC_ENFORCE)) if is_stricter else change
+
+
+def live_policy(settings: Settings, domain: DomainName) -> Policy | None:
+    """Give the policy that stands at `_dmarc` of the domain itself, None for none; raises CannotLook."""
+    facts = _facts(settings, domain, frozenset({Subject.DMARC}))
+    texts = published(domain.child("_dmarc"), _needed(facts.dmarc).at_name)
+    record = _published_dmarc(tuple(text for text in texts if dmarc.looks_like(text)))
+    return record.policy if record is not None else None
 
 
 def dmarc_change(facts: DomainFacts, wish: DmarcWish) -> tuple[RecordChange, bool]:

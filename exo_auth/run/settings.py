@@ -194,6 +194,7 @@ class Settings:
     policy_port: int = 443
     octodns_config: Path | None = None
     public_resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")
+    smtp_port: int = 25
     authority_port: int = 53
     profile: str | None = None
     config_file: Path | None = None

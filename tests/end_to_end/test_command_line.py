@@ -110,6 +110,9 @@ JSON = [  # command line, exit code, schema
     ("dns export fresh.example", 0, "dns-export"),
     ("dns export --parked nobody.fresh.example", 0, "dns-export"),
     ("dns propagation fresh.example MX", 0, "propagation"),
+    ("playbook list", 0, "playbooks"),
+    ("playbook validate enable-dane", 0, "playbook-steps"),
+    ("drift", 0, "drift"),
     ("check nobody.example", 64, "error"),
     ("explain XYZZY", 64, "error"),
 ]

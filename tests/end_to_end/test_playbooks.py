@@ -1,0 +1,153 @@
+"""Playbooks of stages on the sandbox: every one that ships is validated, planned and applied, on both transports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stand_in_pwsh import write_stand_in
+from terminal import Done, as_cron
+
+from exo_auth.sandbox.dkim_state import DomainSpec
+from exo_auth.sandbox.serve import Sandbox, SandboxOptions
+
+DAY = timedelta(days=1)
+DOMAINS = (
+    DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True),
+    DomainSpec("due.example", age=200 * DAY, dmarc="none"),
+    DomainSpec("new.example", listed=False, cnames="none", spf="", dmarc=""),
+    DomainSpec("parked.example", listed=False, cnames="none", spf="", dmarc=""),
+    DomainSpec("signed.example", signed=True, dmarc="reject", policy="enforce"),
+)
+RUA = "--var rua=mailto:d@due.example --var tls_rua=mailto:t@due.example"
+
+
+class Desk:
+    """One administrator before one sandbox whose zones octoDNS may write."""
+
+    def __init__(self, box: Sandbox, state: Path, transport: str = "rest") -> None:
+        self.box = box
+        where = box.description
+        self.environment = {
+            **where.environment,
+            "EXO_AUTH_STATE_DIR": str(state / "state"),
+            "EXO_AUTH_NO_JITTER": "1",
+            "EXO_AUTH_CONNECT_TIMEOUT": "2s",
+            "HOME": str(state),
+            "PATH": "/usr/bin:/bin",
+        }
+        if transport == "powershell":
+            folder = write_stand_in(
+                state / "bin", base=where.exchange_url, tenant=where.tenant_id, ca_file=where.ca_file
+            )
+            self.environment |= {"EXO_AUTH_TRANSPORT": "powershell", "PATH": f"{folder}:/usr/bin:/bin"}
+
+    def run(self, line: str) -> Done:
+        return as_cron(*line.split(), environment=self.environment)
+
+    def fails(self, domain: str) -> set[str]:
+        document = json.loads(self.run(f"check {domain} -o json").out)
+        return {one["code"] for one in document["findings"] if one["severity"] == "fail"}
+
+
+@pytest.fixture(params=["rest", "powershell"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    with Sandbox(SandboxOptions(DOMAINS, publishes=True)) as box:
+        yield Desk(box, tmp_path, request.param)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[Desk]:
+    with Sandbox(SandboxOptions(DOMAINS, publishes=True)) as box:
+        yield Desk(box, tmp_path)
+
+
+SHIPPED = [  # name, variables, verbs that its first run applies
+    ("rotate-dkim", "-d due.example", {"rotate"}),
+    ("enable-dkim", "-d new.example", {"create"}),
+    ("enforce-tls", "--var partners=good.partner.example --var mode=Enforce", {"create"}),
+    ("advance-dmarc", "-d due.example --var goal=quarantine", {"publish"}),
+    ("enable-dane", "-d signed.example", {"enable"}),
+    ("park-domain", "--var domains=parked.example", {"publish"}),
+    ("publish-mta-sts", "-d signed.example --var mode=enforce", set()),
+    ("onboard-tenant", f"-d new.example {RUA}", {"publish"}),
+]
+
+
+def verbs(done: Done, key: str = "outcomes") -> set[str]:
+    document: dict[str, Any] = json.loads(done.out)
+    return {one["verb"] for one in document.get(key, document.get("changes", []))}
+
+
+@pytest.mark.parametrize(("name", "line", "applied"), SHIPPED, ids=[row[0] for row in SHIPPED])
+def test_every_playbook_that_ships(desk: Desk, name: str, line: str, applied: set[str]) -> None:
+    words = " ".join(
+        word for word in line.split() if (word != "-d" and not word.endswith(".example")) or "=" in word
+    )
+    assert desk.run(f"playbook validate {name} {words}").code == 0
+    planned = desk.run(f"plan {name} {line} -o json")
+    assert planned.code in (0, 4), planned
+    assert verbs(planned, "changes") == applied
+    done = desk.run(f"apply {name} {line} --yes -o json")
+    assert done.code in (0, 4), done
+    assert verbs(done) == applied
+
+
+def test_onboarding_goes_on_from_day_to_day(plain: Desk) -> None:
+    line = f"apply onboard-tenant -d new.example {RUA} --yes -o json"
+    assert plain.fails("new.example") == {"SPF-MISSING", "DKIM-NOT-CREATED", "DMARC-MISSING"}
+    seen = []
+    for _ in range(8):
+        done = plain.run(line)
+        seen.append(sorted(verbs(done)))
+        plain.box.advance(timedelta(hours=2))
+    assert plain.fails("new.example") == set(), seen
+    assert seen[0] == ["publish"]
+    assert ["create"] in seen
+    assert ["enable"] in seen
+    assert seen[-1] == [], seen
+    text = plain.run("dmarc show new.example").out
+    assert "p=quarantine" in text
+
+
+def test_a_playbook_that_excepts_a_domain(plain: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("version: 1\nexcept: [due.*, signed.*]\nstages: [{do: rotate}]\n")
+    document = json.loads(plain.run(f"plan {file} -o json").out)
+    assert document["changes"] == []
+
+
+def test_drift_is_told(plain: Desk) -> None:
+    assert plain.run("apply enforce-tls --var partners=good.partner.example --yes").code == 0
+    assert plain.run("drift --detailed-exitcode").code == 0
+    plain.box.tenant.mail_flow.run(
+        "Disable-TransportRule", {"Identity": "exo-auth: TLS to good.partner.example", "Confirm": False}
+    )
+    done = plain.run("drift --detailed-exitcode")
+    assert done.code == 2, done
+    assert "enabled is False, not True" in done.out
+
+
+MISTAKES = [
+    ("plan onboard-tenant", "has no value", "a variable without a value"),
+    ("plan onboard-tenant --var goal", "is no value of a variable", "no equals sign"),
+    ("plan nothing-here", "there is no playbook", "a name that is none"),
+    ("playbook show nothing-here", "there is no playbook", "a name that is none"),
+]
+
+
+@pytest.mark.parametrize(("line", "part", "reason"), MISTAKES, ids=[f"{row[2]}-{row[0]}" for row in MISTAKES])
+def test_mistakes(plain: Desk, line: str, part: str, reason: str) -> None:
+    done = plain.run(line)
+    assert done.code == 64, (done, reason)
+    assert part in done.err
+
+
+def test_schema_and_texts(plain: Desk) -> None:
+    assert json.loads(plain.run("playbook schema").out)["$id"] == "exo-auth/playbook/1"
+    assert plain.run("playbook show enable-dane").out.startswith("# enable-dane: ")
+    assert "onboard-tenant" in plain.run("playbook list").out
