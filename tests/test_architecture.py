@@ -54,6 +54,8 @@ HOMES = {  # third-party package -> the layers it is at home in
     "platformdirs": {"run"},
     "typer": {"cli"},
     "octodns": {"publish"},
+    "cronsim": {"run"},
+    "apprise": {"run"},
     "dns": {"sandbox", "lookup"},
     "publicsuffixlist": {"lookup"},
     "dkim": {"lookup"},

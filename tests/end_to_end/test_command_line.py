@@ -139,6 +139,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "audit-score",
         "compare",
         "dns-zones",
+        "jobs",
         "message",
         "mta-sts-build",
         "mta-sts-health",

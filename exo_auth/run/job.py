@@ -1,0 +1,216 @@
+"""Jobs as files: read, told when they run next, run with a time limit and a word afterwards (run)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from exo_auth.errors import ConfigError, InputError
+from exo_auth.plan.job import Event, Job, events_of
+from exo_auth.run import yaml_nodes
+from exo_auth.run.config_schema import nearest
+from exo_auth.run.durations import parse_duration
+from exo_auth.run.yaml_nodes import Entry, Node
+
+VERSION = "1"
+KEYS = (
+    "version",
+    "name",
+    "run",
+    "schedule",
+    "jitter",
+    "time_zone",
+    "environment",
+    "secrets",
+    "notify",
+    "timeout",
+)
+SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "PASSPHRASE", "KEY")
+MOST_OUTPUT = 64 * 1024  # octets of a run's output that a notification may quote from
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """How a run ended."""
+
+    exit_code: int
+    output: str
+    events: frozenset[Event]
+
+
+def read_job(file: Path) -> Job:
+    """Read a job; raises InputError, or ConfigError with line and column."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the job {file} cannot be read: {error}", hint="see scripts/jobs/ for examples"
+        ) from None
+    return parse_job(text, str(file))
+
+
+def parse_job(text: str, file: str) -> Job:
+    """Read the text of a job; raises ConfigError with line and column."""
+    root = yaml_nodes.parse(text, file)
+    entries = _mapping(root, KEYS, file)
+    for needed in ("version", "name", "run", "schedule"):
+        if needed not in entries:
+            raise _wrong(root, file, f"“{needed}” is missing", f"a job has {', '.join(KEYS[:4])}")
+    if entries["version"].value.text != VERSION:
+        raise _wrong(entries["version"].value, file, f"the version must be {VERSION}", "write “version: 1”")
+    return Job(
+        name=_name(entries["name"].value, file),
+        arguments=_arguments(entries["run"].value, file),
+        schedule=_schedule(entries["schedule"].value, file),
+        jitter_seconds=_seconds(entries.get("jitter")),
+        time_zone=_time_zone(entries.get("time_zone"), file),
+        environment=_environment(entries.get("environment"), file),
+        secrets=tuple(item.text for item in entries["secrets"].value.items) if "secrets" in entries else (),
+        notify_on=_events(entries.get("notify"), file),
+        timeout_seconds=_seconds(entries.get("timeout")) or 3600,
+    )
+
+
+def next_runs(job: Job, now: datetime, count: int) -> list[datetime]:
+    """Give the next times, in the job's time zone."""
+    times = CronSim(job.schedule, now.astimezone(ZoneInfo(job.time_zone)))
+    return [next(times) for _ in range(count)]
+
+
+def run_job(job: Job, environment: Mapping[str, str], echo: Callable[[str], None]) -> JobRun:
+    """Run the command in a process of its own, with its time limit; raises InputError for a missing secret."""
+    missing = [
+        name for name in job.secrets if not environment.get(name) and not environment.get(f"{name}_FILE")
+    ]
+    if missing:
+        raise InputError(
+            f"the job needs {', '.join(missing)} in its environment", hint="the platform keeps secrets"
+        )
+    line = [sys.executable, "-m", "exo_auth", *job.arguments]
+    try:
+        done = subprocess.run(
+            line,
+            env={**environment, **job.environment, "EXO_AUTH_NO_INPUT": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=job.timeout_seconds,
+            check=False,
+        )
+        code, output = done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        told = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
+        code, output = 1, f"{told}\nended after {job.timeout_seconds} s, the job's time limit"
+    echo(output)
+    return JobRun(code, output[-MOST_OUTPUT:], events_of(code, changed=_has_changed(output)))
+
+
+def own_environment() -> dict[str, str]:
+    """Give this process's environment."""
+    return dict(os.environ)
+
+
+def _has_changed(output: str) -> bool:
+    try:
+        return any(one["result"] == "applied" for one in json.loads(output)["outcomes"])
+    except (ValueError, KeyError, TypeError):
+        return "is done and read back" in output or ": done" in output
+
+
+def _name(node: Node, file: str) -> str:
+    name = node.text.strip()
+    if (
+        not name
+        or not all(char.isalnum() or char in "-" for char in name)
+        or len(name) > 50
+        or not name.isascii()
+    ):
+        raise _wrong(node, file, f"“{name}” cannot name a job", "letters, digits and hyphens, at most 50")
+    return name.lower()
+
+
+def _arguments(node: Node, file: str) -> tuple[str, ...]:
+    words = tuple(item.text for item in node.items) if node.kind == "a list" else tuple(node.text.split())
+    if not words:
+        raise _wrong(node, file, "“run” is what comes after exo-auth", "run: [dkim, rotate, --yes]")
+    return words[1:] if words[0] == "exo-auth" else words
+
+
+def _schedule(node: Node, file: str) -> str:
+    try:
+        CronSim(node.text, datetime(2026, 1, 1))  # noqa: DTZ001 - only the form is looked at
+    except CronSimError as error:
+        raise _wrong(
+            node, file, f"“{node.text}” is no schedule: {error}", "cron, such as 17 3 * * *"
+        ) from None
+    if len(node.text.split()) != 5:
+        raise _wrong(node, file, "a schedule has five fields", "minute hour day month weekday")
+    return node.text
+
+
+def _seconds(entry: Entry | None) -> int:
+    return int(parse_duration(entry.value.text).total_seconds()) if entry is not None else 0
+
+
+def _time_zone(entry: Entry | None, file: str) -> str:
+    if entry is None:
+        return "UTC"
+    try:
+        ZoneInfo(entry.value.text)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise _wrong(
+            entry.value, file, f"there is no time zone “{entry.value.text}”", "such as Europe/Berlin"
+        ) from None
+    return entry.value.text
+
+
+def _environment(entry: Entry | None, file: str) -> dict[str, str]:
+    if entry is None:
+        return {}
+    for name, value in entry.value.entries.items():
+        if any(word in name.upper() for word in SECRET_WORDS) and not name.upper().endswith("_FILE"):
+            raise ConfigError(
+                f"{name} looks like a secret, and a job is a file that others read",
+                file=file,
+                line=value.line,
+                column=value.column,
+                hint="name it under secrets:, and let the platform keep its value",
+            )
+    return {name: value.value.text for name, value in entry.value.entries.items()}
+
+
+def _events(entry: Entry | None, file: str) -> frozenset[Event]:
+    if entry is None:
+        return frozenset()
+    words = _mapping(entry.value, ("on",), file).get("on")
+    found = set()
+    for item in words.value.items if words is not None else ():
+        if item.text not in {event.value for event in Event}:
+            raise _wrong(item, file, f"there is no event “{item.text}”", f"one of {', '.join(Event)}")
+        found.add(Event(item.text))
+    return frozenset(found)
+
+
+def _mapping(node: Node, keys: tuple[str, ...], file: str) -> Mapping[str, Entry]:
+    for key, entry in node.entries.items():
+        if key not in keys:
+            near = nearest(key, keys)
+            hint = f"did you mean {near}?" if near else f"one of {', '.join(keys)}"
+            raise ConfigError(
+                f"“{key}” is no key here", file=file, line=entry.line, column=entry.column, hint=hint
+            )
+    return node.entries
+
+
+def _wrong(node: Node, file: str, message: str, hint: str) -> ConfigError:
+    return ConfigError(message, file=file, line=node.line, column=node.column, hint=hint)
