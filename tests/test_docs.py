@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 def normal(text: str) -> str:
     """Take out what differs from run to run: times, digests, names of runs, and the width of columns."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\dZ", "<time>", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "<time>", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{4}", "<run>", text)
     text = re.sub(r"digest [0-9a-f]{16}", "digest <digest>", text)
     text = re.sub(r"run \S+Z-[0-9a-f]{4}", "run <run>", text)
     return re.sub(r" {2,}", "  ", text).strip()
@@ -50,6 +53,20 @@ def test_the_sessions_of_the_readme_happen_as_shown(tmp_path: Path) -> None:
                 assert program == "exo-auth"
                 done = as_cron(*arguments, environment=environment)
                 assert normal(done.out) == normal(shown), command
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_the_three_sessions_happen_as_shown(tmp_path: Path, number: int) -> None:
+    session = list(sessions((ROOT / "docs" / "SESSIONS.md").read_text(encoding="utf-8")))[number]
+    with Sandbox(replace(SandboxOptions.named("demo"), publishes=True)) as box:
+        environment = {
+            **box.description.environment,
+            "EXO_AUTH_STATE_DIR": str(tmp_path),
+            "HOME": str(tmp_path),
+        }
+        for command, shown in session:
+            done = as_cron(*shlex.split(command)[1:], environment=environment)
+            assert normal(done.out) == normal(shown), command
 
 
 def test_the_examples_of_the_api_run(tmp_path: Path) -> None:

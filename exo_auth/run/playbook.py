@@ -22,7 +22,7 @@ WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
     **dict.fromkeys(VERBS, ()),
     "publish": ("rua", "tls_rua", "policy_host"),
     "park": ("rua",),
-    "advance-dmarc": ("to", "rua"),
+    "advance-dmarc": ("to", "rua", "observe"),
     "publish-mta-sts": ("mode",),
     "enforce-tls": ("partners", "mode", "verify", "tls_domain"),
     "dane": (),

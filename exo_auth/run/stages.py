@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from exo_auth.domain_name import DomainName
@@ -15,11 +15,14 @@ from exo_auth.records.dmarc import Policy
 from exo_auth.records.mta_sts_policy import Mode
 from exo_auth.run.apply import Look
 from exo_auth.run.carry_out import Prepared
+from exo_auth.run.durations import parse_duration, render_duration
+from exo_auth.run.journal import FILE_NAME, read
 from exo_auth.run.observe import Observation, observe
 from exo_auth.run.playbook import Playbook, Stage
 from exo_auth.run.service_clock import utc_now
 from exo_auth.run.session import ReadingSession
 
+OBSERVE = "30d"
 ORDER = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
 
 Say = Callable[[str], None]
@@ -162,7 +165,11 @@ def _records(
 def _advance(
     session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
 ) -> Plan:
-    """Plan one step of DMARC: from none to quarantine, from quarantine to reject, as far as `to` says."""
+    """Plan one step of DMARC: from none to quarantine, from quarantine to reject, as far as `to` says.
+
+    No step is taken before the last one has been observed for so long (`observe`, 30 days): reports arrive days late, and
+    a sender who was overlooked loses mail from the first day on.
+    """
     from exo_auth.plan.dmarc_edit import policy_named
     from exo_auth.run.dns_changes import open_zones, plan_publication
     from exo_auth.run.policy_records import generate_dmarc, live_policy
@@ -170,14 +177,55 @@ def _advance(
 
     last = policy_named(stage.value("to", "reject")) or Policy.REJECT
     found = []
+    deferrals = []
+    window = parse_duration(stage.value("observe", OBSERVE))
+    since = _published_since(session)
     for name in names:
         now = live_policy(session.settings, name)
+        if now is not None and ORDER.index(now) < ORDER.index(last):
+            held = _observed(name, since.get(f"_dmarc.{name.ascii}"), window, observation.scene.now)
+            if held is not None:
+                deferrals.append(held)
+                continue
         step = ORDER[min(ORDER.index(now) + 1, ORDER.index(last))] if now is not None else Policy.NONE
         wish = DmarcWish(max(step, now or Policy.NONE, key=ORDER.index), rua=stage.values.get("rua", ()))
         change = generate_dmarc(session.settings, name.ascii, wish)
         found.append(DomainRecords(name, name, None, (change,), ()))
     scene = observation.scene
-    return plan_publication(open_zones(session.settings), found, scene.limits, scene.now, scene.tenant.tenant)
+    zones = open_zones(session.settings)
+    plan = plan_publication(zones, found, scene.limits, scene.now, scene.tenant.tenant)
+    return replace(plan, deferrals=(*plan.deferrals, *deferrals))
+
+
+def _observed(name: DomainName, since: datetime | None, window: timedelta, now: datetime) -> Deferral | None:
+    """Hold a stricter policy back until the present one has been watched long enough."""
+    if not window:
+        return None
+    if since is None:
+        reason = "nobody here knows since when the DMARC record stands: read its reports, then give observe=0d once"
+        return Deferral(name, reason, None, is_waiting=True, verb=Verb.PUBLISH)
+    if now < since + window:
+        reason = f"the DMARC record is observed for {render_duration(window)} before the policy gets stricter"
+        return Deferral(name, reason, since + window, is_waiting=True, verb=Verb.PUBLISH)
+    return None
+
+
+def _published_since(session: ReadingSession) -> dict[str, datetime]:
+    """Give when each TXT set was published last by us, by its owner and the service's clock."""
+    from exo_auth.run.dns_changes import journal_of_dns
+
+    found: dict[str, datetime] = {}
+    for path in (session.state / FILE_NAME, journal_of_dns(session.settings)):
+        intents: dict[int, str] = {}
+        for line in read(path):
+            change = line.body.get("change", {})
+            if line.event == "intent" and change.get("parameters", {}).get("type") == "TXT":
+                intents[line.number] = str(change["parameters"]["name"])
+            elif line.event == "result" and line.body.get("result") == "applied":
+                owner = intents.get(int(line.body.get("intent", 0)))
+                if owner is not None:
+                    found[owner] = max(line.service_time, found.get(owner, line.service_time))
+    return found
 
 
 def _mta_sts(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...], now: datetime) -> Plan:

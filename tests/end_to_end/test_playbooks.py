@@ -70,7 +70,7 @@ SHIPPED = [  # name, variables, verbs that its first run applies
     ("rotate-dkim", "-d due.example", {"rotate"}),
     ("enable-dkim", "-d new.example", {"create"}),
     ("enforce-tls", "--var partners=good.partner.example --var mode=Enforce", {"create"}),
-    ("advance-dmarc", "-d due.example --var goal=quarantine", {"publish"}),
+    ("advance-dmarc", "-d due.example --var goal=quarantine --var observe=0d", {"publish"}),
     ("enable-dane", "-d signed.example", {"enable"}),
     ("park-domain", "--var domains=parked.example", {"publish"}),
     ("publish-mta-sts", "-d signed.example --var mode=enforce", set()),
@@ -104,7 +104,7 @@ def test_onboarding_goes_on_from_day_to_day(plain: Desk) -> None:
     for _ in range(8):
         done = plain.run(line)
         seen.append(sorted(verbs(done)))
-        plain.box.advance(timedelta(hours=2))
+        plain.box.advance(16 * DAY)
     assert plain.fails("new.example") == set(), seen
     assert seen[0] == ["publish"]
     assert ["create"] in seen
@@ -112,6 +112,18 @@ def test_onboarding_goes_on_from_day_to_day(plain: Desk) -> None:
     assert seen[-1] == [], seen
     text = plain.run("dmarc show new.example").out
     assert "p=quarantine" in text
+
+
+def test_a_policy_is_observed_before_it_gets_stricter(plain: Desk) -> None:
+    unknown = plain.run("apply advance-dmarc -d due.example --yes")
+    assert unknown.code == 4, unknown
+    assert "nobody here knows since when" in unknown.out
+    assert plain.run("apply advance-dmarc -d due.example --var observe=0d --yes").code == 0
+    held = plain.run("plan advance-dmarc -d due.example")
+    assert held.code == 4, held
+    assert "is observed for 30d" in held.out
+    plain.box.advance(31 * DAY)
+    assert "p becomes reject" in plain.run("plan advance-dmarc -d due.example").out
 
 
 def test_a_playbook_that_excepts_a_domain(plain: Desk, tmp_path: Path) -> None:
