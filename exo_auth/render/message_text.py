@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from exo_auth.checks.message import MessageVerdict
 from exo_auth.render.document import to_text
 from exo_auth.render.safe_text import visible
@@ -10,44 +12,7 @@ from exo_auth.render.safe_text import visible
 def message_text(verdict: MessageVerdict, output: str) -> str:
     """Write signatures, SPF, DMARC under both models, and what the receiver said."""
     if output == "json":
-        return to_text(
-            {
-                "schema": "exo-auth/message/1",
-                "author_domain": verdict.author or None,
-                "signatures": [
-                    {
-                        "result": one.result,
-                        "reason": one.reason,
-                        "domain": one.domain,
-                        "selector": one.selector,
-                        "notes": list(one.notes),
-                        "aligned_rfc9989": one.aligned_new,
-                        "aligned_rfc7489": one.aligned_old,
-                    }
-                    for one in verdict.signatures
-                ],
-                "spf": {
-                    "result": verdict.spf_result or None,
-                    "domain": verdict.spf_domain,
-                    "aligned_rfc9989": verdict.spf_aligned_new,
-                    "aligned_rfc7489": verdict.spf_aligned_old,
-                },
-                "dmarc": [
-                    {
-                        "model": model.model,
-                        "result": model.result,
-                        "policy": model.policy,
-                        "organizational_domain": model.organizational_domain,
-                        "reason": model.reason,
-                    }
-                    for model in verdict.models
-                ],
-                "authentication_results": verdict.trusted_results,
-                "differences": list(verdict.differences),
-                "envelope_source": verdict.envelope_source or None,
-                "arc_sealers": list(verdict.arc_sealers),
-            }
-        )
+        return to_text(_document(verdict))
     lines = [f"From domain: {verdict.author or 'none, or several'}"]
     for one in verdict.signatures:
         aligned = "aligned" if one.aligned_new else "not aligned"
@@ -74,3 +39,42 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
     if verdict.trusted_results:
         lines.append(f"the receiver said: {visible(verdict.trusted_results)}")
     return "\n".join([*lines, *(f"differs: {visible(text)}" for text in verdict.differences)])
+
+
+def _document(verdict: MessageVerdict) -> dict[str, Any]:
+    return {
+        "schema": "exo-auth/message/1",
+        "author_domain": verdict.author or None,
+        "signatures": [
+            {
+                "result": one.result,
+                "reason": one.reason,
+                "domain": one.domain,
+                "selector": one.selector,
+                "notes": list(one.notes),
+                "aligned_rfc9989": one.aligned_new,
+                "aligned_rfc7489": one.aligned_old,
+            }
+            for one in verdict.signatures
+        ],
+        "spf": {
+            "result": verdict.spf_result or None,
+            "domain": verdict.spf_domain,
+            "aligned_rfc9989": verdict.spf_aligned_new,
+            "aligned_rfc7489": verdict.spf_aligned_old,
+        },
+        "dmarc": [
+            {
+                "model": model.model,
+                "result": model.result,
+                "policy": model.policy,
+                "organizational_domain": model.organizational_domain,
+                "reason": model.reason,
+            }
+            for model in verdict.models
+        ],
+        "authentication_results": verdict.trusted_results,
+        "differences": list(verdict.differences),
+        "envelope_source": verdict.envelope_source or None,
+        "arc_sealers": list(verdict.arc_sealers),
+    }

@@ -20,11 +20,7 @@ from exo_auth.errors import (
     Conflict,
     ExchangeError,
     ExoAuthError,
-    JournalError,
-    NotPermitted,
     ProtocolError,
-    SignInError,
-    Throttled,
     TransportBroken,
 )
 from exo_auth.facts.tenant import DkimSigningConfig, TenantFacts
@@ -35,7 +31,7 @@ from exo_auth.plan.plan import Plan, refuse_excess
 from exo_auth.plan.plan_file import change_document
 from exo_auth.run.hands import Hands
 from exo_auth.run.recover import SETTLING_TIME, Recovery
-from exo_auth.run.trades import Tools, apply_with
+from exo_auth.run.trades import Tools, apply_with, failure, why_stop
 
 FRESH_FOR = timedelta(seconds=60)  # an older look at the tenant is repeated before the first change
 
@@ -89,7 +85,7 @@ def apply_plan(plan: Plan, hands: Hands, look: Look, run: Run) -> RunReport:
             look = _fresh(hands, look)
             step = _Applied(hands, run, change, look).apply()
         except ExoAuthError as error:
-            step = _Ended(_failure(change, Result.FAILED, error), None, _why_stop(error))
+            step = _Ended(failure(change, Result.FAILED, error), None, why_stop(error))
         outcomes.append(step.outcome)
         look = step.look or replace(look, at=look.at - FRESH_FOR)
         stopped_by = step.stop
@@ -152,7 +148,7 @@ class _Applied:
         except (TransportBroken, ProtocolError, Conflict) as error:
             nothing_sent = isinstance(error, TransportBroken) and not error.sent
             ended = (
-                self._ended(_failure(self.change, Result.FAILED, error))
+                self._ended(failure(self.change, Result.FAILED, error))
                 if nothing_sent
                 else self._observe_unknown(error)
             )
@@ -161,7 +157,7 @@ class _Applied:
         except CmdletFailed as error:
             ended = self._observe_refusal(error)
         except ExoAuthError as error:
-            ended = self._ended(_failure(self.change, Result.REFUSED, error), stop=_why_stop(error))
+            ended = self._ended(failure(self.change, Result.REFUSED, error), stop=why_stop(error))
         else:
             ended = self._verify()
         outcome = ended.outcome
@@ -247,7 +243,7 @@ class _Applied:
                 replace(self._applied(look), error=f"answered unclearly, seen in effect: {error}"), look
             )
         if isinstance(error, Conflict):
-            return self._ended(_failure(self.change, Result.FAILED, error))
+            return self._ended(failure(self.change, Result.FAILED, error))
         return self._ended(
             Outcome(
                 self.change,
@@ -303,16 +299,16 @@ class _Applied:
         try:
             look = _read_back(self.hands, self.look)
         except ExoAuthError:
-            return self._ended(_failure(self.change, Result.REFUSED, error))
+            return self._ended(failure(self.change, Result.REFUSED, error))
         if effect_of(self.change, look.facts.dkim_config(self.change.target)) is Effect.DONE:
             return _Ended(
                 replace(self._applied(look), error=f"reported an error, seen in effect: {error}"), look
             )
-        return _Ended(_failure(self.change, Result.REFUSED, error), look)
+        return _Ended(failure(self.change, Result.REFUSED, error), look)
 
     def _wait_for_exchange(self, error: CnameMissing) -> Outcome:
         return replace(
-            _failure(self.change, Result.WAITING, error),
+            failure(self.change, Result.WAITING, error),
             hint="Exchange Online does not see the CNAMEs yet and remembers that for a while; "
             "leave DNS as it is and run the command again later",
             not_before=self.hands.clock.now() + NEGATIVE_CACHE,
@@ -360,21 +356,6 @@ def _evidence(config: DkimSigningConfig | None) -> dict[str, Any]:
         for key in (config.selector1, config.selector2):
             evidence[f"{key.selector}_cname"] = key.cname_target.ascii if key.cname_target else None
     return evidence
-
-
-def _failure(change: Change, result: Result, error: ExoAuthError) -> Outcome:
-    return Outcome(change, result, error=str(error), hint=error.hint or "", exit_code=error.exit_code)
-
-
-def _why_stop(error: ExoAuthError) -> str:
-    """Say why no other change can do better after this error, "" when one may."""
-    if isinstance(error, NotPermitted | SignInError):
-        return f"the change before was not permitted: {error.message}"
-    if isinstance(error, Throttled | TransportBroken):
-        return f"the service could not be reached: {error.message}"
-    if isinstance(error, JournalError):
-        return f"nothing is sent without a journal: {error.message}"
-    return ""
 
 
 def _note_resolutions(hands: Hands, run: Run) -> None:

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from exo_auth.errors import CmdletFailed, ExoAuthError, NotPermitted, SignInError, Throttled, TransportBroken
+from exo_auth.errors import (
+    CmdletFailed,
+    ExoAuthError,
+    JournalError,
+    NotPermitted,
+    SignInError,
+    Throttled,
+    TransportBroken,
+)
 from exo_auth.plan.change import Change
 from exo_auth.plan.outcome import Outcome, Result, RunReport
 from exo_auth.plan.plan import Plan, refuse_excess
@@ -77,7 +85,7 @@ def apply_with(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str
             return held, ""
         intent = _journal(tools, "intent", {"change": change_document(change), "reason": tools.reason})
     except ExoAuthError as error:
-        return _failure(change, Result.FAILED, error), _why_stop(error)
+        return failure(change, Result.FAILED, error), why_stop(error)
     tools.say(f"{change.target.unicode}: {change.verb}, sending {change.cmdlet}")
     outcome, stop = _sent(trade, change, tools)
     body = {
@@ -124,7 +132,7 @@ def _sent(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str]:
     except ExoAuthError as error:
         trouble = error
         if isinstance(error, TransportBroken) and not error.sent:
-            return _failure(change, Result.FAILED, error), _why_stop(error)
+            return failure(change, Result.FAILED, error), why_stop(error)
     state = _seen(trade, change, tools, patient=trouble is None or isinstance(trouble, TransportBroken))
     if state is not None and not differences(change.after, state):
         tools.say(f"{change.target.unicode}: {change.verb} is done and read back")
@@ -139,9 +147,9 @@ def _sent(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str]:
     if state is None or isinstance(trouble, TransportBroken):
         text = f"sent, and no look since could tell whether it took effect: {trouble}"
         hint = "it is not sent again before it was looked at"
-        return Outcome(change, Result.UNKNOWN, error=text, hint=hint, exit_code=6), _why_stop(trouble)
+        return Outcome(change, Result.UNKNOWN, error=text, hint=hint, exit_code=6), why_stop(trouble)
     kind = Result.REFUSED if isinstance(trouble, CmdletFailed) else Result.FAILED
-    return _failure(change, kind, trouble), _why_stop(trouble)
+    return failure(change, kind, trouble), why_stop(trouble)
 
 
 def _seen(trade: Trade, change: Change, tools: Tools, *, patient: bool) -> Mapping[str, Any] | None:
@@ -169,15 +177,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _failure(change: Change, result: Result, error: ExoAuthError) -> Outcome:
+def failure(change: Change, result: Result, error: ExoAuthError) -> Outcome:
+    """Give the end of a change that an error ended."""
     return Outcome(change, result, error=str(error), hint=error.hint or "", exit_code=error.exit_code)
 
 
-def _why_stop(error: ExoAuthError) -> str:
+def why_stop(error: ExoAuthError) -> str:
+    """Say why no other change can do better after this error, "" when one may."""
     if isinstance(error, NotPermitted | SignInError):
         return f"the change before was not permitted: {error.message}"
     if isinstance(error, Throttled | TransportBroken):
         return f"the service could not be reached: {error.message}"
+    if isinstance(error, JournalError):
+        return f"nothing is sent without a journal: {error.message}"
     return ""
 
 
