@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from exo_auth.checks.finding import DnsRecord, Finding
 from exo_auth.plan.change import Blockage, Change, Deferral
 from exo_auth.plan.plan import Plan
+from exo_auth.render.powershell_text import powershell_line
 from exo_auth.render.records_text import record_line
 from exo_auth.render.safe_text import visible
 from exo_auth.render.table import painted
@@ -41,6 +42,8 @@ def _change(change: Change, color: bool) -> Iterator[str]:
     if isinstance(before, list) and isinstance(after, list):
         yield from (f"    {' ' if value in after else '-'} {visible(str(value))}" for value in before)
         yield from (f"    + {visible(str(value))}" for value in after if value not in before)
+    if line := powershell_line(change):
+        yield f"    {visible(line)}"
     if change.undo:
         yield f"    undo: {change.undo}"
 
