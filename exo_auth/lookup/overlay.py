@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dns import Answer, Found, Missing, MissingKind, Txt
+from exo_auth.facts.dns import Answer, Found, Missing, MissingKind
+from exo_auth.lookup.recorded import OfOneKind
 from exo_auth.lookup.resolver import Resolver
-from exo_auth.lookup.wire import Data, Mx
+from exo_auth.lookup.wire import Data
 
 CHUNK = 255  # octets of one character-string, RFC 1035 §3.3
 
 
-class OverlayResolver:
+class OverlayResolver(OfOneKind):
     """Answers TXT from `texts` (owner to the whole set, () for absent), everything else from `inner`."""
 
     def __init__(self, inner: Resolver, texts: dict[str, tuple[str, ...]]) -> None:
@@ -27,23 +28,6 @@ class OverlayResolver:
         if not texts:
             return Missing(MissingKind.NODATA)
         return Found(tuple(_chunks(text) for text in texts), timedelta(hours=1))
-
-    async def txt(self, name: DomainName) -> Answer[Txt]:
-        """Ask for TXT, following CNAMEs."""
-        if name.ascii not in self._texts:
-            return await self._inner.txt(name)
-        texts = self._texts[name.ascii]
-        if not texts:
-            return Missing(MissingKind.NODATA)
-        return Found(tuple(Txt(_chunks(text)) for text in texts), timedelta(hours=1))
-
-    async def cname(self, name: DomainName) -> Answer[DomainName]:
-        """Ask for the CNAME of the name itself, following nothing."""
-        return await self._inner.cname(name)
-
-    async def mx(self, name: DomainName) -> Answer[Mx]:
-        """Ask for MX, following CNAMEs."""
-        return await self._inner.mx(name)
 
 
 def _chunks(text: str) -> tuple[bytes, ...]:

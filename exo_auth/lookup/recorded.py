@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
 
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Txt
+from exo_auth.facts.dns import Answer, FailureReason, LookupFailed, Txt
 from exo_auth.facts.domain import FetchFault, PolicyFetch
+from exo_auth.lookup.answers import as_mx, as_names, as_txt
 from exo_auth.lookup.domain_facts import Fetch
-from exo_auth.lookup.resolver import Resolver
+from exo_auth.lookup.resolver import Question, Resolver
 from exo_auth.lookup.wire import Data, Mx
 
 Asked = tuple[str, str]  # name and type, or name and address
@@ -23,15 +25,19 @@ class OfOneKind:
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""
-        return _each(await self.resolve(name, "TXT"), tuple, Txt)
+        return as_txt(await self.resolve(name, "TXT"))
 
     async def mx(self, name: DomainName) -> Answer[Mx]:
         """Ask for MX, following CNAMEs."""
-        return _each(await self.resolve(name, "MX"), Mx, lambda mx: mx)
+        return as_mx(await self.resolve(name, "MX"))
 
     async def cname(self, name: DomainName) -> Answer[DomainName]:
         """Ask for the CNAME of the name itself, following nothing."""
-        return _each(await self.resolve(name, "CNAME"), str, DomainName)
+        return as_names(await self.resolve(name, "CNAME"))
+
+    async def resolve_all(self, questions: Sequence[Question]) -> list[Answer[Data]]:
+        """Ask several questions at once; the answers come in their order."""
+        return list(await asyncio.gather(*(self.resolve(name, rdtype) for name, rdtype in questions)))
 
 
 class RecordingResolver(OfOneKind):
@@ -46,6 +52,13 @@ class RecordingResolver(OfOneKind):
         answer = await self._inner.resolve(name, rdtype)
         self.answers[name.ascii, rdtype] = answer
         return answer
+
+    async def resolve_all(self, questions: Sequence[Question]) -> list[Answer[Data]]:
+        """Ask, and keep the answers."""
+        answers = await self._inner.resolve_all(questions)
+        for (name, rdtype), answer in zip(questions, answers, strict=True):
+            self.answers[name.ascii, rdtype] = answer
+        return answers
 
 
 class ReplayingResolver(OfOneKind):
@@ -89,10 +102,3 @@ def _not_asked(what: str) -> LookupFailed:
     return LookupFailed(
         FailureReason.NETWORK, f"{what} was not asked when the snapshot was taken", temporary=False
     )
-
-
-def _each(answer: Answer[Data], kind: type, turn: Any) -> Answer[Any]:
-    if not isinstance(answer, Found):
-        return answer
-    values = tuple(turn(value) for value in answer.values if isinstance(value, kind))
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)

@@ -230,6 +230,37 @@ def test_the_same_question_at_the_same_time_is_asked_once(dns_lab: SimpleNamespa
     assert len(server.asked) == 1
 
 
+def test_several_questions_are_answered_in_their_order(dns_lab: SimpleNamespace) -> None:
+    records = {"MX": "10 mx.example.", "TXT": '"x"', "CNAME": "b.example.", "A": "192.0.2.7"}
+
+    def script(q: Any) -> Any:
+        if q.name.startswith("none"):
+            return q.reply(rcode="NXDOMAIN", authority=SOA)
+        return None if q.name.startswith("lost") else q.reply(f"{q.name}. 60 IN {q.type} {records[q.type]}")
+
+    server = dns_lab.serve(script)
+    asked = [
+        (NAME, "MX"),
+        (NAME.child("lost"), "A"),
+        (NAME, "TXT"),
+        (NAME.child("none"), "MX"),
+        (NAME, "CNAME"),
+    ]
+
+    async def go() -> Any:
+        resolver = dns_lab.resolver(server, timeout=0.2, attempts=1)
+        assert await resolver.resolve_all([]) == []
+        return await resolver.resolve_all([*asked, (NAME, "TXT")]), resolver.questions
+
+    (mx, lost, text, none, alias, again), questions = asyncio.run(go())
+    assert mx.values[0].host == "mx.example"
+    assert lost.reason is FailureReason.TIMEOUT
+    assert text.values == again.values == ((b"x",),)
+    assert none.kind is MissingKind.NXDOMAIN
+    assert alias.values == ("b.example",)
+    assert questions == 5  # the same question is asked once
+
+
 # All questions about one mail domain
 
 
