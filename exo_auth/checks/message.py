@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,12 +11,15 @@ from exo_auth.checks.dmarc_policy import judge
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dmarc import DmarcWalk
-from exo_auth.facts.dns import Found, LookupFailed
+from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.message import MessageFacts, SeenSignature
 from exo_auth.records import dkim
+from exo_auth.records.dkim import DkimKeyRecord
+from exo_auth.records.dkim_signature import DkimSignature
 from exo_auth.records.dmarc import DmarcRecord
 
 SHORTEST_KEY = 1024  # bits, RFC 8301 §3.2
+GOOD_KEY = 2048  # bits, RFC 8301 §3.2
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,11 @@ class SignatureVerdict:
     domain: str = ""
     selector: str = ""
     notes: tuple[str, ...] = ()
-    aligned_new: bool = False
+    aligned_new: bool | None = False  # None where the walk that would tell failed
     aligned_old: bool = False
+    algorithm: str = ""
+    canonicalization: str = ""
+    key_size: int | None = None  # bits, None where there is no key
 
 
 @dataclass(frozen=True)
@@ -50,13 +57,18 @@ class MessageVerdict:
     signatures: tuple[SignatureVerdict, ...]
     spf_result: str  # "" where the connecting address is not known
     spf_domain: str
-    spf_aligned_new: bool
+    spf_aligned_new: bool | None
     spf_aligned_old: bool
     models: tuple[ModelVerdict, ...]
     trusted_results: str
     differences: tuple[str, ...] = ()
     envelope_source: str = ""
     arc_sealers: tuple[str, ...] = ()
+
+    @property
+    def dkim_result(self) -> str:
+        """Give pass where an aligned signature verifies, temperror where a failed look-up hides that, else fail."""
+        return _weighed([(one.result, one.aligned_new, "") for one in self.signatures])[0]
 
 
 def judge_message(facts: MessageFacts, now: datetime) -> MessageVerdict:
@@ -87,57 +99,109 @@ def _signature(facts: MessageFacts, seen: SeenSignature, now: datetime) -> Signa
     parsed = seen.parsed
     if isinstance(parsed, RecordSyntaxError):
         return SignatureVerdict("permerror", f"the field cannot be read: {parsed.message}")
-    result, reason = _result(seen, now)
-    notes = []
-    if parsed.body_length is not None:
-        notes.append("l= signs a part of the body: text can be added behind it (RFC 6376 §8.2)")
-    if parsed.algorithm == "rsa-sha1":
-        notes.append("rsa-sha1 must not be used (RFC 8301 §3.1)")
-    record = _record(facts)
-    strict = record is not None and record.strict_dkim
+    key = _key(seen.key)
+    result, reason = _result(parsed, key, now, verifies=bool(seen.verifies))
+    known = key if isinstance(key, DkimKeyRecord) else None
+    new, old = _record(facts.dmarc), _record(_old_walk(facts))
     return SignatureVerdict(
         result,
         reason,
         parsed.domain,
         parsed.selector,
-        tuple(notes),
-        _aligned_new(facts, parsed.domain, seen.walk, strict=strict),
-        _aligned_old(facts, parsed.domain, seen.psl_organizational, strict=strict),
+        tuple(_notes(parsed, known)),
+        _aligned_new(facts, parsed.domain, seen.walk, strict=new is not None and new.strict_dkim),
+        _aligned_old(
+            facts, parsed.domain, seen.psl_organizational, strict=old is not None and old.strict_dkim
+        ),
+        parsed.algorithm,
+        parsed.canonicalization,
+        known.key_size if known is not None else None,
     )
 
 
-def _result(seen: SeenSignature, now: datetime) -> tuple[str, str]:
-    parsed, key = seen.parsed, seen.key
-    assert not isinstance(parsed, RecordSyntaxError)  # noqa: S101 - the only caller has looked
-    if isinstance(key, LookupFailed):
-        return "temperror", f"the key could not be looked up: {key.detail}"
-    if not isinstance(key, Found):
+def _notes(parsed: DkimSignature, key: DkimKeyRecord | None) -> Iterator[str]:
+    if parsed.body_length is not None:
+        yield "l= signs a part of the body: text can be added behind it (RFC 6376 §8.2)"
+    if key is None:
+        return
+    if key.is_testing:
+        yield "t=y: the owner tests; a failure counts as unsigned (RFC 6376 §3.6.1)"
+    if key.key_type == "rsa" and SHORTEST_KEY <= (key.key_size or 0) < GOOD_KEY:
+        yield f"the key has {key.key_size} bits; {GOOD_KEY} are advised (RFC 8301 §3.2)"
+
+
+def _key(answer: Answer[Txt] | None) -> DkimKeyRecord | tuple[str, str]:
+    """Give the key, or the result and the reason where there is none. RFC 6376 §6.1.2."""
+    if isinstance(answer, LookupFailed):
+        return "temperror", f"the key could not be looked up: {answer.detail}"
+    if not isinstance(answer, Found):
         return "permerror", "there is no key at the selector"
-    if len(key.values) > 1:
+    if len(answer.values) > 1:
         return "permerror", "more than one key stands at the selector (RFC 6376 §3.6.2.2)"
     try:
-        record = dkim.parse(key.values[0].text)
+        return dkim.parse(answer.values[0].text)
     except RecordSyntaxError as error:
         return "permerror", f"the key cannot be read: {error.message}"
-    if record.is_revoked:
-        return "permerror", "the key is revoked"
-    if record.key_type == "rsa" and (record.key_size or 0) < SHORTEST_KEY:
-        return "policy", f"the key has {record.key_size} bits (RFC 8301 §3.2)"
-    if not parsed.signs_from:
-        return "permerror", "From is not signed (RFC 6376 §5.4)"
+
+
+def _result(
+    parsed: DkimSignature, key: DkimKeyRecord | tuple[str, str], now: datetime, *, verifies: bool
+) -> tuple[str, str]:
+    if not isinstance(key, DkimKeyRecord):
+        return key
+    if (refusal := _refusal(parsed, key)) is not None:
+        return refusal
     if parsed.expires_at is not None and parsed.expires_at < now.timestamp():
         return "fail", "the signature has expired"
-    if not seen.verifies:
+    if not verifies:
         return "fail", "the signature or the hash of the body does not fit the message"
     return "pass", "the signature verifies"
 
 
-def _record(facts: MessageFacts) -> DmarcRecord | None:
-    return judge(facts.dmarc).record if facts.dmarc is not None and not facts.dmarc.failure else None
+def _refusal(parsed: DkimSignature, key: DkimKeyRecord) -> tuple[str, str] | None:
+    """Say why a signature must not be verified with this key, whatever the mathematics says."""
+    signs_with, _, hashes_with = parsed.algorithm.partition("-")
+    identity = parsed.identity.rpartition("@")[2].lower() or parsed.domain
+    refusals = (
+        (key.is_revoked, "permerror", "the key is revoked"),
+        (
+            key.key_type != signs_with,
+            "permerror",
+            f"a={parsed.algorithm}, but the key is of type {key.key_type}",
+        ),
+        (
+            bool(key.hashes) and hashes_with not in key.hashes,
+            "permerror",
+            f"the key is for {':'.join(key.hashes)} alone (h=, RFC 6376 §6.1.2)",
+        ),
+        (not key.serves_email, "permerror", "the key is not for mail (s=, RFC 6376 §3.6.1)"),
+        (hashes_with == "sha1", "policy", "rsa-sha1 must not be used (RFC 8301 §3.1)"),
+        (
+            key.key_type == "rsa" and (key.key_size or 0) < SHORTEST_KEY,
+            "policy",
+            f"the key has {key.key_size} bits (RFC 8301 §3.2)",
+        ),
+        (not parsed.signs_from, "permerror", "From is not signed (RFC 6376 §5.4)"),
+        (
+            not f".{identity}".endswith(f".{parsed.domain}"),
+            "permerror",
+            f"i= names {identity}, which is not below {parsed.domain} (RFC 6376 §6.1.1)",
+        ),
+        (
+            "s" in key.flags and identity != parsed.domain,
+            "permerror",
+            f"i= names {identity}, and the key is for {parsed.domain} alone (t=s, RFC 6376 §3.6.1)",
+        ),
+    )
+    return next(((result, reason) for holds, result, reason in refusals if holds), None)
 
 
-def _aligned_new(facts: MessageFacts, domain: str, walk: DmarcWalk | None, *, strict: bool) -> bool:
-    return facts.dmarc is not None and bool(aligned_by_walk(facts.dmarc, domain, walk, strict=strict))
+def _record(walk: DmarcWalk | None) -> DmarcRecord | None:
+    return judge(walk).record if walk is not None and not walk.failure else None
+
+
+def _aligned_new(facts: MessageFacts, domain: str, walk: DmarcWalk | None, *, strict: bool) -> bool | None:
+    return facts.dmarc is not None and aligned_by_walk(facts.dmarc, domain, walk, strict=strict)
 
 
 def _aligned_old(
@@ -149,50 +213,59 @@ def _aligned_old(
     return aligned_by_suffix(author, facts.psl_organizational, domain, organizational, strict=strict)
 
 
-def _spf_alignment(facts: MessageFacts) -> tuple[bool, bool]:
+def _spf_alignment(facts: MessageFacts) -> tuple[bool | None, bool]:
     if facts.spf is None or facts.spf_domain is None:
         return False, False
-    record = _record(facts)
-    strict = record is not None and record.strict_spf
+    new, old = _record(facts.dmarc), _record(_old_walk(facts))
     domain = facts.spf_domain.ascii
     return (
-        _aligned_new(facts, domain, facts.spf_walk, strict=strict),
-        _aligned_old(facts, domain, facts.spf_psl_organizational, strict=strict),
+        _aligned_new(facts, domain, facts.spf_walk, strict=new is not None and new.strict_spf),
+        _aligned_old(facts, domain, facts.spf_psl_organizational, strict=old is not None and old.strict_spf),
     )
 
 
 def _model(
-    model: str, facts: MessageFacts, signatures: tuple[SignatureVerdict, ...], *, spf_aligned: bool
+    model: str, facts: MessageFacts, signatures: tuple[SignatureVerdict, ...], *, spf_aligned: bool | None
 ) -> ModelVerdict:
     if len(facts.authors) != 1 or facts.dmarc is None:
         reason = "From names no domain" if not facts.authors else "From names several domains"
         return ModelVerdict(model, "none", None, "", f"{reason}: outside DMARC (RFC 9989 §11.5)")
     is_new = model == "rfc9989"
     walk = facts.dmarc if is_new else _old_walk(facts)
-    if walk.failure:
-        return ModelVerdict(model, "temperror", None, "", walk.failure)
+    if walk is None or walk.failure:
+        return ModelVerdict(model, "temperror", None, "", walk.failure if walk is not None else "")
     verdict = judge(walk)
     organizational = verdict.organizational_domain if is_new else facts.psl_organizational
     name = organizational.ascii if organizational is not None else ""
     if verdict.policy is None:
         return ModelVerdict(model, "none", None, name, verdict.reason)
-    aligned = [one for one in signatures if (one.aligned_new if is_new else one.aligned_old)]
-    if any(one.result == "pass" for one in aligned):
-        return ModelVerdict(model, "pass", verdict.policy.value, name, "an aligned signature verifies")
-    if spf_aligned and facts.spf is not None and facts.spf.result == "pass":
-        return ModelVerdict(model, "pass", verdict.policy.value, name, "SPF passes and is aligned")
-    is_open = any(one.result == "temperror" for one in aligned) or (
-        spf_aligned and facts.spf is not None and facts.spf.result == "temperror"
-    )
-    if is_open:  # RFC 9989 §5.3.6
-        return ModelVerdict(model, "temperror", verdict.policy.value, name, "a look-up failed: no verdict")
-    unknown = "" if facts.spf is not None else "; the connecting address is not known (--ip)"
-    return ModelVerdict(model, "fail", verdict.policy.value, name, f"nothing that passes is aligned{unknown}")
+    proofs = [
+        (one.result, one.aligned_new if is_new else one.aligned_old, "an aligned signature verifies")
+        for one in signatures
+    ]
+    if facts.spf is not None:
+        proofs.append((facts.spf.result, spf_aligned, "SPF passes and is aligned"))
+    result, reason = _weighed(proofs)
+    if result == "fail" and facts.spf is None:
+        reason += "; the connecting address is not known (--ip)"
+    return ModelVerdict(model, result, verdict.policy.value, name, reason)
 
 
-def _old_walk(facts: MessageFacts) -> DmarcWalk:
+def _weighed(proofs: list[tuple[str, bool | None, str]]) -> tuple[str, str]:
+    """Fold results and alignments, None for one that is not known: one open look-up leaves no verdict but pass."""
+    for result, aligned, reason in proofs:
+        if result == "pass" and aligned:
+            return "pass", reason
+    for result, aligned, _ in proofs:
+        if (result == "temperror" and aligned is not False) or (result == "pass" and aligned is None):
+            return "temperror", "a look-up failed: no verdict"  # RFC 9989 §5.3.6
+    return "fail", "nothing that passes is aligned"
+
+
+def _old_walk(facts: MessageFacts) -> DmarcWalk | None:
     """Give the steps that RFC 7489 receivers take: the author domain, then the organizational domain."""
-    assert facts.dmarc is not None  # noqa: S101 - the only caller has looked
+    if facts.dmarc is None:
+        return None
     first = facts.dmarc.steps[:1]
     if (
         (first and first[0].count)

@@ -97,8 +97,7 @@ def verify(
     octets = read_message(message)
     verdict = check_message(settings, octets, ip="", mail_from="", helo="unknown", now=datetime.now(UTC))
     put(message_text(verdict, settings.output))
-    aligned = [one.result for one in verdict.signatures if one.aligned_new]
-    raise typer.Exit(0 if "pass" in aligned else 6 if "temperror" in aligned else 3)
+    raise typer.Exit({"pass": 0, "temperror": 6}.get(verdict.dkim_result, 3))
 
 
 @app.command()

@@ -8,6 +8,8 @@ from exo_auth.checks.message import MessageVerdict
 from exo_auth.render.document import to_text
 from exo_auth.render.safe_text import visible
 
+_ALIGNED = {True: "aligned", False: "not aligned", None: "alignment unknown"}
+
 
 def message_text(verdict: MessageVerdict, output: str) -> str:
     """Write signatures, SPF, DMARC under both models, and what the receiver said."""
@@ -15,15 +17,17 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
         return to_text(_document(verdict))
     lines = [f"From domain: {verdict.author or 'none, or several'}"]
     for one in verdict.signatures:
-        aligned = "aligned" if one.aligned_new else "not aligned"
+        aligned = _ALIGNED[one.aligned_new]
+        key = f", key of {one.key_size} bits" if one.key_size else ""
+        how = f"  a={one.algorithm} c={one.canonicalization}{key}" if one.algorithm else ""
         lines.append(
-            f"DKIM {one.result}  d={visible(one.domain)} s={visible(one.selector)}  {aligned}  {visible(one.reason)}"
+            f"DKIM {one.result}  d={visible(one.domain)} s={visible(one.selector)}{how}  {aligned}  {visible(one.reason)}"
         )
         lines += [f"     note: {note}" for note in one.notes]
     if not verdict.signatures:
         lines.append("DKIM none  the message is not signed")
     lines.append(
-        f"SPF {verdict.spf_result}  {visible(verdict.spf_domain)}  {'aligned' if verdict.spf_aligned_new else 'not aligned'}"
+        f"SPF {verdict.spf_result}  {visible(verdict.spf_domain)}  {_ALIGNED[verdict.spf_aligned_new]}"
         if verdict.spf_result
         else "SPF not judged: the connecting address is not known, give --ip and --mail-from"
     )
@@ -51,6 +55,9 @@ def _document(verdict: MessageVerdict) -> dict[str, Any]:
                 "reason": one.reason,
                 "domain": one.domain,
                 "selector": one.selector,
+                "algorithm": one.algorithm,
+                "canonicalization": one.canonicalization,
+                "key_size": one.key_size,
                 "notes": list(one.notes),
                 "aligned_rfc9989": one.aligned_new,
                 "aligned_rfc7489": one.aligned_old,
