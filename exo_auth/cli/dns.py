@@ -266,18 +266,9 @@ def undo(
 
     Example:  exo-auth dns undo 2026-11-24T03-00-00Z-1a2b --octodns octodns.yaml --yes
     """
-    from datetime import UTC, datetime
+    from exo_auth.cli.dns_writing import undo_records
 
-    from exo_auth.cli.dns_writing import apply_records
-    from exo_auth.run.dns_changes import lines_of_run, open_zones, plan_undo
-
-    settings = common.settings(_octodns(octodns))
-    apply_records(
-        common,
-        writing,
-        settings,
-        lambda: plan_undo(open_zones(settings), lines_of_run(settings, run), run, datetime.now(UTC)),
-    )
+    undo_records(common, writing, common.settings(_octodns(octodns)), run)
 
 
 def _octodns(file: str | None) -> dict[str, object]:

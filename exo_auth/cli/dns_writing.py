@@ -68,3 +68,18 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
         report = publish(settings, plan, reason=writing.reason, say=progress(common), sleep=time.sleep)
     show_report(common, settings, report)
     raise typer.Exit(report.exit_code)
+
+
+def undo_records(common: Common, writing: Writing, settings: Settings, run: str, only: str = "") -> None:
+    """Put back the sets that a run published, whichever journal tells of it."""
+    from exo_auth.run.dns_changes import open_zones, plan_undo
+    from exo_auth.run.journal import read
+    from exo_auth.run.journal_place import journal_of_run
+
+    lines = tuple(read(journal_of_run(settings, run)))
+    apply_records(
+        common,
+        writing,
+        settings,
+        lambda: plan_undo(open_zones(settings), lines, run, datetime.now(UTC), only),
+    )

@@ -23,7 +23,7 @@ Folder = Annotated[
         "--journal",
         metavar="FILE",
         envvar="EXO_AUTH_JOURNAL",
-        help="Default: that of the tenant, in the state folder.",
+        help="Default: those of the tenant and of DNS, in the state folder.",
     ),
 ]
 
@@ -31,7 +31,7 @@ Folder = Annotated[
 @app.command("list")
 @command
 def list_runs(common: Common, journal: Folder = None) -> None:
-    """List the runs that changed the tenant, newest last.
+    """List the runs that changed the tenant, or records in DNS, newest last.
 
     Example:  exo-auth journal list
     """
@@ -39,7 +39,8 @@ def list_runs(common: Common, journal: Folder = None) -> None:
     from exo_auth.run.journal import read
 
     settings = common.settings()
-    put(runs_text(tuple(read(_file(settings, journal))), settings.output, color=common.color))
+    journals = {_name(file): tuple(read(file)) for file in _files(settings, journal)}
+    put(runs_text(journals, settings.output, color=common.color))
 
 
 @app.command()
@@ -59,36 +60,45 @@ def show(
     from exo_auth.run.journal import read
 
     settings = common.settings()
-    lines = tuple(line for line in read(_file(settings, journal)) if line.run_id.startswith(run or ""))
-    if run and not lines:
+    journals = {
+        _name(file): tuple(line for line in read(file) if line.run_id.startswith(run or ""))
+        for file in _files(settings, journal)
+    }
+    if run and not any(journals.values()):
         raise InputError(f"the journal knows no run “{run}”", hint="exo-auth journal list shows them")
-    put(lines_text(lines, settings.output, color=common.color))
+    if run:
+        journals = {name: lines for name, lines in journals.items() if lines}
+    put(lines_text(journals, settings.output, color=common.color))
 
 
 @app.command()
 @command
 def verify(common: Common, journal: Folder = None) -> None:
-    """Check the chain of hashes: was a line changed, removed or put in?
+    """Check the chain of hashes of each journal: was a line changed, removed or put in?
 
     Example:  exo-auth journal verify
     """
-    from exo_auth.render.journal_text import verdict_text
+    from exo_auth.render.journal_text import verdicts_text
     from exo_auth.run.journal import verify as verify_file
 
     settings = common.settings()
-    file = _file(settings, journal)
-    verdict = verify_file(file)
-    put(verdict_text(str(file), verdict.lines, verdict.error, verdict.torn, settings.output))
-    raise typer.Exit(1 if verdict.error else 0)
+    verdicts = {str(file): verify_file(file) for file in _files(settings, journal)}
+    put(verdicts_text(verdicts, settings.output))
+    raise typer.Exit(1 if any(one.error for one in verdicts.values()) else 0)
 
 
-def _file(settings: Settings, named: str | None) -> Path:
-    """Give the journal's file, without signing in: the tenant's folder is known by its id."""
-    from exo_auth.run.journal_place import journal_file
+def _files(settings: Settings, named: str | None) -> tuple[Path, ...]:
+    """Give the journals' files, without signing in: the tenant's folder is known by its id."""
+    from exo_auth.run.journal_place import journal_files
 
     if named:
         path = Path(named)
         if not path.is_file():
             raise InputError(f"there is no journal {named}")
-        return path
-    return journal_file(settings, os.environ)
+        return (path,)
+    return journal_files(settings, os.environ)
+
+
+def _name(file: Path) -> str:
+    """Give a journal's name: the tenant's id, or dns."""
+    return file.parent.name

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exo_auth.cli.dns import OctoDns
 from exo_auth.cli.options import Common, Writing, command
 from exo_auth.errors import InputError
 
@@ -23,16 +24,24 @@ def undo(
         str,
         typer.Option("--only", metavar="CHANGE", envvar="EXO_AUTH_UNDO_ONLY", help="One change, by its key."),
     ] = "",
+    octodns: OctoDns = None,
 ) -> None:
     """Plan what takes a run back, show it, and carry it out; what has no way back is told with the reason.
 
-    What has moved since that run is refused, not guessed. Records of `dns apply` go back by `dns undo`.
+    What has moved since that run is refused, not guessed. A run of `dns apply` goes back without a sign-in.
 
     Example:  exo-auth undo 2026-11-24T03-00-00Z-1a2b --only enable:contoso.com
     """
+    from exo_auth.cli.dns_writing import undo_records
     from exo_auth.cli.writing import write_other
+    from exo_auth.run.journal_place import journal_of_dns, journal_of_run
 
-    write_other(common, writing, lambda session: _plan(session, run, only))
+    wanted: dict[str, object] = {"octodns_config": octodns} if octodns else {}
+    settings = common.settings(wanted)
+    if journal_of_run(settings, run) == journal_of_dns(settings):
+        undo_records(common, writing, settings, run, only)
+    else:
+        write_other(common, writing, lambda session: _plan(session, run, only), wanted)
 
 
 def _plan(session: WritingSession, run: str, only: str) -> Plan:

@@ -36,11 +36,16 @@ def write(
     _run(common, policy, writing, lambda session: make_plan(session, patterns, planner, progress(common)))
 
 
-def write_other(common: Common, writing: Writing, make: Callable[[WritingSession], Plan]) -> None:
-    """Make a plan of changes other than DKIM's, and carry it out, as far as the options say."""
+def write_other(
+    common: Common,
+    writing: Writing,
+    make: Callable[[WritingSession], Plan],
+    wanted: Mapping[str, object] | None = None,
+) -> None:
+    """Make a plan of changes other than DKIM's, and carry it out; `wanted` are settings that options gave."""
     from exo_auth.run.carry_out import prepare_other
 
-    _run(common, Policy(), writing, lambda session: prepare_other(session, make(session)))
+    _run(common, Policy(), writing, lambda session: prepare_other(session, make(session)), wanted)
 
 
 def write_with(

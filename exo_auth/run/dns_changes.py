@@ -15,20 +15,23 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.facts.tenant import TenantRef
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
-from exo_auth.plan.outcome import Outcome, Result, RunReport
+from exo_auth.plan.outcome import Outcome, RunReport
 from exo_auth.plan.plan import Limits, Plan, limit_excess
-from exo_auth.plan.plan_file import OCTODNS, change_from_document, check_applyable, from_text
+from exo_auth.plan.plan_file import OCTODNS, check_applyable, from_text
 from exo_auth.plan.record_set import RecordChange, RecordSet, same_values
 from exo_auth.publish.octodns_zones import OctoDnsZones, ZoneHome
 from exo_auth.run.durations import parse_duration
 from exo_auth.run.hands import Patience
+from exo_auth.run.in_flight import settle
 from exo_auth.run.interrupt import Interrupt
-from exo_auth.run.journal import FILE_NAME, Journal, JournalLine, read
+from exo_auth.run.journal import Journal, JournalLine
+from exo_auth.run.journal_place import journal_of_dns
 from exo_auth.run.lock import tenant_lock
 from exo_auth.run.record_export import DomainRecords
 from exo_auth.run.run_id import new_run_id
 from exo_auth.run.settings import Settings
 from exo_auth.run.trades import Tools, apply_with_trades
+from exo_auth.run.undo import applied_by
 
 NO_TENANT = TenantRef("dns", "dns", "")
 UNDO = "the set before is in the journal: exo-auth dns undo RUN puts it back"
@@ -190,61 +193,57 @@ def _replacing(zones: OctoDnsZones, record: DnsRecord) -> RecordChange:
     )
 
 
-def plan_undo(zones: OctoDnsZones, lines: Iterable[JournalLine], run_id: str, now: datetime) -> Plan:
+def plan_undo(
+    zones: OctoDnsZones, lines: Iterable[JournalLine], run_id: str, now: datetime, only: str = ""
+) -> Plan:
     """Plan the sets as they were before a run; what has moved since is a blockage, not guessed.
 
-    Raises InputError for a run that published nothing.
+    `only` names one change by its key. Raises InputError for a run that published nothing.
     """
+    done = [change for change in applied_by(lines, run_id) if change.cmdlet == OCTODNS]
+    if only:
+        done = [change for change in done if change.key == only]
+    if not done:
+        what = f"no change {only} of run {run_id} took effect" if only else f"run {run_id} published nothing"
+        raise InputError(what, hint="exo-auth journal show RUN lists its changes")
     changes: list[Change] = []
     blockages: list[Blockage] = []
-    for done in reversed(_published_by(lines, run_id)):
-        name, rdtype = str(done.parameters["name"]), str(done.parameters["type"])
-        home = zones.home_of(DomainName(name))
-        live = zones.live(home).get((name, rdtype)) if home is not None else None
-        now_there = set_state(live)["values"]
-        if home is None or now_there != sorted(done.after["values"]):
-            text = f"{name} {rdtype} is not as that run left it: {', '.join(now_there) or 'absent'}"
-            blockages.append(Blockage(done.target, Verb.PUBLISH, text, (), is_unknown=False))
-            continue
-        former = RecordSet(
-            DomainName(name), rdtype, tuple(done.before["values"]), int(done.parameters["ttl"])
-        )
-        changes.append(publication(done.target, former, done.after["values"], (f"as before run {run_id}",)))
-    if not changes and not blockages:
-        raise InputError(f"run {run_id} published nothing", hint="exo-auth journal list names the runs")
+    steady = []
+    for one in reversed(done):
+        back = _way_back(zones, one, run_id)
+        if isinstance(back, Change):
+            changes.append(back)
+        elif isinstance(back, Blockage):
+            blockages.append(back)
+        else:
+            steady.append(one.target)
+    considered = len({one.target for one in done})
     return Plan(
-        NO_TENANT, now, f"dns undo {run_id}", {}, tuple(changes), (), tuple(blockages), (), len(changes)
+        NO_TENANT,
+        now,
+        f"dns undo {run_id}",
+        {},
+        tuple(changes),
+        (),
+        tuple(blockages),
+        tuple(dict.fromkeys(steady)),
+        considered,
     )
 
 
-def journal_of_dns(settings: Settings) -> Path:
-    """Give the journal of changes that belong to no tenant."""
-    return settings.state_dir / "dns" / FILE_NAME
-
-
-def lines_of_run(settings: Settings, run_id: str) -> list[JournalLine]:
-    """Find the journal that holds a run: that of DNS, or of a tenant."""
-    folders = [journal_of_dns(settings), *sorted((settings.state_dir / "tenants").glob(f"*/{FILE_NAME}"))]
-    for path in folders:
-        lines = [line for line in read(path) if line.run_id == run_id] if path.exists() else []
-        if lines:
-            return lines
-    raise InputError(f"no journal here holds run {run_id}", hint="exo-auth journal list names the runs")
-
-
-def _published_by(lines: Iterable[JournalLine], run_id: str) -> list[Change]:
-    intents: dict[int, Change] = {}
-    done = []
-    for line in lines:
-        if line.run_id != run_id:
-            continue
-        if line.event == "intent":
-            intents[line.number] = change_from_document(line.body["change"])
-        elif line.event == "result" and line.body.get("result") == Result.APPLIED.value:
-            change = intents.get(int(line.body.get("intent", 0)))
-            if change is not None and change.cmdlet == OCTODNS:
-                done.append(change)
-    return done
+def _way_back(zones: OctoDnsZones, done: Change, run_id: str) -> Change | Blockage | None:
+    """Give the change that puts one set back; None where it never took effect, or is back already."""
+    name, rdtype = str(done.parameters["name"]), str(done.parameters["type"])
+    home = zones.home_of(DomainName(name))
+    live = zones.live(home).get((name, rdtype)) if home is not None else None
+    there = set_state(live)["values"]
+    if home is not None and there == sorted(done.before["values"]):
+        return None
+    if home is None or there != sorted(done.after["values"]):
+        text = f"{name} {rdtype} is not as that run left it: {', '.join(there) or 'absent'}"
+        return Blockage(done.target, Verb.PUBLISH, text, (), is_unknown=False)
+    former = RecordSet(DomainName(name), rdtype, tuple(done.before["values"]), int(done.parameters["ttl"]))
+    return publication(done.target, former, done.after["values"], (f"as before run {run_id}",))
 
 
 def _merged(before: tuple[str, ...], wanted: RecordChange) -> tuple[str, ...]:
@@ -311,4 +310,6 @@ def publish(
             lambda: interrupt.exit_code,
             patience=Patience(timedelta(seconds=2), timedelta(seconds=30)),
         )
-        return apply_with_trades(plan, {OCTODNS: DnsTrade(open_zones(settings))}, tools)
+        trades = {OCTODNS: DnsTrade(open_zones(settings))}
+        notes = settle(journal.lines, trades, tools)
+        return replace(apply_with_trades(plan, trades, tools), notes=notes)

@@ -23,7 +23,8 @@ class DriftLook:
 
 def look_for_drift(session: ReadingSession, say: Callable[[str], None]) -> DriftLook:
     """Compare the tenant's journal, and that of DNS, with what is there; only looks."""
-    from exo_auth.run.dns_changes import DnsTrade, journal_of_dns, open_zones
+    from exo_auth.run.dns_changes import DnsTrade, open_zones
+    from exo_auth.run.journal_place import journal_of_dns
 
     say("reading the journals")
     applied = [

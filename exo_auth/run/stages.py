@@ -212,7 +212,7 @@ def _observed(name: DomainName, since: datetime | None, window: timedelta, now: 
 
 def _published_since(session: ReadingSession) -> dict[str, datetime]:
     """Give when each TXT set was published last by us, by its owner and the service's clock."""
-    from exo_auth.run.dns_changes import journal_of_dns
+    from exo_auth.run.journal_place import journal_of_dns
 
     found: dict[str, datetime] = {}
     for path in (session.state / FILE_NAME, journal_of_dns(session.settings)):

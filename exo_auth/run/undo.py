@@ -13,6 +13,7 @@ from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan import Plan
 from exo_auth.plan.plan_file import OCTODNS, change_from_document
 from exo_auth.run.journal import JournalLine
+from exo_auth.run.recover import OPEN_RESULTS
 
 NO_WAY_BACK = {
     Verb.ROTATE: "a rotation cannot be taken back: the old key stays valid until the next one",
@@ -57,21 +58,27 @@ def plan_undo(
 
 
 def applied_by(lines: Iterable[JournalLine], run_id: str) -> list[Change]:
-    """Give the changes of a run that took effect, in their order."""
+    """Give the changes of a run that took effect, or may have, in their order.
+
+    A change of DNS or mail flow whose end is not known names whole states, so that its inverse sends nothing where it
+    never took effect.
+    """
     intents: dict[int, Change] = {}
-    done = []
+    ends: dict[int, str] = {}
     for line in lines:
-        if line.run_id == run_id and line.event == "intent":
+        if line.run_id != run_id:
+            continue
+        if line.event == "intent":
             intents[line.number] = change_from_document(line.body["change"])
-        elif (
-            line.run_id == run_id
-            and line.event == "result"
-            and line.body.get("result") == Result.APPLIED.value
-        ):
-            change = intents.get(int(line.body.get("intent", 0)))
-            if change is not None:
-                done.append(change)
-    return done
+        elif line.event == "result":
+            ends[int(line.body.get("intent", 0))] = str(line.body.get("result"))
+    return [change for number, change in intents.items() if _may_have_acted(change, ends.get(number))]
+
+
+def _may_have_acted(change: Change, end: str | None) -> bool:
+    if end is None or end in OPEN_RESULTS:
+        return not change.cmdlet.endswith(_DKIM)
+    return end == Result.APPLIED.value
 
 
 def _inverse(change: Change) -> Change | str:

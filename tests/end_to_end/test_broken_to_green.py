@@ -8,41 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from terminal import Done, as_cron
+from desk import NEW, WISH, Desk
 
-from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
-
-DOMAINS = (
-    DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True),
-    DomainSpec("new.example", listed=False, cnames="none", spf="", dmarc=""),
-)
-WISH = "new.example --rua mailto:d@new.example --tls-rua mailto:t@new.example"
-
-
-class Desk:
-    """One administrator before one sandbox."""
-
-    def __init__(self, box: Sandbox, state: Path) -> None:
-        self.box = box
-        self.environment = {
-            **box.description.environment,
-            "EXO_AUTH_STATE_DIR": str(state),
-            "EXO_AUTH_NO_JITTER": "1",
-            "HOME": str(state),
-        }
-
-    def run(self, line: str) -> Done:
-        return as_cron(*line.split(), environment=self.environment)
-
-    def codes(self) -> set[str]:
-        done = self.run("check new.example -o json")
-        return {one["code"] for one in json.loads(done.out)["findings"] if one["severity"] == "fail"}
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    with Sandbox(SandboxOptions(DOMAINS, publishes=True)) as box:
+    with Sandbox(SandboxOptions(NEW, publishes=True)) as box:
         yield Desk(box, tmp_path)
 
 

@@ -40,7 +40,7 @@ from exo_auth.render.doctor_text import doctor_text
 from exo_auth.render.domain_text import domains_text
 from exo_auth.render.explain_text import explain_list, explain_text
 from exo_auth.render.findings_text import format_of, whole_text, writer_for
-from exo_auth.render.journal_text import lines_text, runs_text, verdict_text
+from exo_auth.render.journal_text import lines_text, runs_text, verdicts_text
 from exo_auth.render.outcome_text import outcome_text
 from exo_auth.render.plan_text import plan_text
 from exo_auth.render.record_text import is_record, record_text
@@ -50,7 +50,7 @@ from exo_auth.render.schema import schema_names, schema_text
 from exo_auth.render.spf_text import spf_result_text
 from exo_auth.render.table import Table
 from exo_auth.render.tenant_text import facts_text, tenants_text
-from exo_auth.run.journal import JournalLine
+from exo_auth.run.journal import JournalLine, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
 TIMEOUT = LookupFailed(FailureReason.TIMEOUT, "192.0.2.1:53 did not answer", temporary=True)
@@ -127,7 +127,9 @@ LINES = (
     JournalLine(1, NOW, NOW, "run-1", "intent", INTENT),
     JournalLine(2, NOW, NOW, "run-1", "result", {"intent": 1, "result": "applied", "error": ""}),
     JournalLine(3, NOW, NOW, "run-2", "intent", INTENT),
-    JournalLine(4, NOW, NOW, "run-3", "resolved", {"intent": 3, "sentence": "it took effect"}),
+    JournalLine(
+        4, NOW, NOW, "run-3", "resolved", {"intent": 3, "effect": "done", "sentence": "it took effect"}
+    ),
     JournalLine(5, NOW, NOW, "run-3", "intent", INTENT),
     JournalLine(6, NOW, NOW, "run-3", "result", {"intent": 5, "result": "refused", "error": "no"}),
 )
@@ -172,8 +174,8 @@ TEXTS: dict[str, Callable[[], str]] = {
     "records.txt": lambda: records_output(RECORDS, "table"),
     "records-bind.txt": lambda: records_output(RECORDS, "table", bind=True),
     "domains.txt": lambda: domains_text(DOMAINS, "table"),
-    "journal-runs.txt": lambda: runs_text(LINES, "table"),
-    "journal-lines.txt": lambda: lines_text(LINES, "table"),
+    "journal-runs.txt": lambda: runs_text({"t": LINES}, "table"),
+    "journal-lines.txt": lambda: lines_text({"t": LINES}, "table"),
     "tenants.txt": lambda: tenants_text([("one", "", "one.onmicrosoft.com", "worldwide", "f:1:1")], "table"),
     "doctor.txt": lambda: doctor_text(
         [("clock", "ok", "agrees", ""), ("disk", "fail", "full", "make room")], "table"
@@ -202,9 +204,9 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "check": lambda: findings("json"),
     "dns-records": lambda: records_output(RECORDS, "json"),
     "domains": lambda: domains_text(DOMAINS, "json"),
-    "journal-list": lambda: runs_text(LINES, "json"),
-    "journal": lambda: lines_text(LINES, "json"),
-    "journal-verify": lambda: verdict_text("f", 3, None, 0, "json"),
+    "journal-list": lambda: runs_text({"t": LINES}, "json"),
+    "journal": lambda: lines_text({"t": LINES}, "json"),
+    "journal-verify": lambda: verdicts_text({"f": Verdict(3)}, "json"),
     "tenants": lambda: tenants_text([("one", "", "one.onmicrosoft.com", "worldwide", "f:1:1")], "json"),
     "doctor": lambda: doctor_text([("clock", "ok", "agrees", "")], "json"),
     "explain": lambda: explain_text("DKIM-WILDCARD", "json"),
@@ -260,9 +262,18 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text() -> None:
 
 
 def test_verdicts_of_a_journal() -> None:
-    assert verdict_text("f", 3, None, 0, "table") == "f: 3 lines, the chain holds"
-    assert "unfinished last line of 7" in verdict_text("f", 3, None, 7, "table")
-    assert "the first 3 lines hold" in verdict_text("f", 3, "broken", 0, "table")
+    assert verdicts_text({}, "table") == "there is no journal yet"
+    assert verdicts_text({"f": Verdict(3)}, "table") == "f: 3 lines, the chain holds"
+    assert "unfinished last line of 7" in verdicts_text({"f": Verdict(3, None, 7)}, "table")
+    assert "the first 3 lines hold" in verdicts_text({"f": Verdict(3, "broken")}, "table")
+
+
+def test_two_journals_are_one_view_with_their_names() -> None:
+    published = replace(LINES[0], run_id="run-0", at=NOW - timedelta(hours=1))
+    text = runs_text({"t": LINES, "dns": (published,)}, "table")
+    assert [line.split()[0] for line in text.splitlines()] == ["RUN", "run-0", "run-1", "run-2", "run-3"]
+    assert text.splitlines()[1].split()[-3:] == ["in", "flight", "dns"]
+    assert lines_text({"t": LINES, "dns": (published,)}, "table").splitlines()[1].endswith("dns")
 
 
 def test_an_unknown_document_names_its_neighbour() -> None:
