@@ -1,4 +1,4 @@
-"""The DMARC tree walk (lookup; async I/O). RFC 9989 §4.10."""
+"""The DMARC tree walk (lookup). RFC 9989 §4.10."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
-from exo_auth.facts.dns import Found, LookupFailed, Missing, MissingKind
+from exo_auth.facts.dns import Answer, Found, LookupFailed, Missing, MissingKind, Txt
+from exo_auth.lookup.questions import answered, txt
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.records import dmarc
 from exo_auth.records.dmarc import DmarcRecord
@@ -26,9 +27,20 @@ def walk_names(author: DomainName) -> Iterator[DomainName]:
 
 async def walk(resolver: Resolver, author: DomainName) -> DmarcWalk:
     """Ask from the author domain towards the root; a record with psd=y or psd=n ends the walk."""
+    return await answered(resolver, walk_steps(author))
+
+
+async def step_at(resolver: Resolver, name: DomainName) -> WalkStep:
+    """Ask for the DMARC records of one name."""
+    return step_of(name, await answered(resolver, txt(policy_name(name))))
+
+
+async def walk_steps(author: DomainName, at_author: Answer[Txt] | None = None) -> DmarcWalk:
+    """The steps of `walk`; `at_author` is the TXT set at the author domain's policy name where it is known already."""
     steps: list[WalkStep] = []
     for name in walk_names(author):
-        step = await step_at(resolver, name)
+        known = at_author if not steps else None
+        step = step_of(name, known or await txt(policy_name(name)))
         steps.append(step)
         if step.failure:
             return DmarcWalk(author, tuple(steps), failure=f"_dmarc.{name}: {step.failure}")
@@ -36,15 +48,19 @@ async def walk(resolver: Resolver, author: DomainName) -> DmarcWalk:
             break
     exists, failure = True, ""
     if not steps[0].count:  # whether it exists decides between sp and np
-        answer = await resolver.txt(author)
+        answer = await txt(author)
         exists = not (isinstance(answer, Missing) and answer.kind is MissingKind.NXDOMAIN)
         failure = f"{author}: {answer.detail}" if isinstance(answer, LookupFailed) else ""
     return DmarcWalk(author, tuple(steps), exists, failure)
 
 
-async def step_at(resolver: Resolver, name: DomainName) -> WalkStep:
-    """Ask for the DMARC records of one name."""
-    answer = await resolver.txt(DomainName(f"_dmarc.{name.ascii}"))
+def policy_name(name: DomainName) -> DomainName:
+    """Give the name at which a domain publishes its policy."""
+    return DomainName(f"_dmarc.{name.ascii}")
+
+
+def step_of(name: DomainName, answer: Answer[Txt]) -> WalkStep:
+    """Read the TXT set at the policy name of `name`."""
     if isinstance(answer, LookupFailed):
         return WalkStep(name, failure=answer.detail)
     texts = [txt.text for txt in answer.values] if isinstance(answer, Found) else []

@@ -1,4 +1,4 @@
-"""All questions about one mail domain, asked at once (lookup; async I/O)."""
+"""All questions about one mail domain, asked at once (lookup)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from exo_auth.domain_name import MAX_NAME, DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import (
     Answer,
-    FailureReason,
     Found,
     LookupFailed,
     MailDns,
@@ -19,34 +18,17 @@ from exo_auth.facts.dns import (
     SelectorDns,
     Txt,
 )
+from exo_auth.lookup.questions import all_of, answered, cname, txt
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.records import dkim
 from exo_auth.records.dkim import DkimKeyRecord
 
+SELECTORS = ("selector1", "selector2")
+
 
 async def gather_mail_dns(resolver: Resolver, domain: DomainName, *, random_label: str) -> MailDns:
     """Ask about both selectors and the wildcard; DNS trouble is in the facts, nothing is raised for it."""
-    probe = DomainName(f"{random_label}._domainkey.{domain}")
-    first, second, wildcard = await asyncio.gather(
-        _selector(resolver, domain, "selector1"),
-        _selector(resolver, domain, "selector2"),
-        _txt(resolver, probe),
-    )
-    return MailDns(domain, first, second, wildcard)
-
-
-async def gather_public_keys(resolver: Resolver, domain: DomainName, *, random_label: str) -> MailDns:
-    """Ask as little as a look without the tenant needs: the TXT answer shows the CNAME it came by.
-
-    The classic slip of a doubled zone is looked for, and so is a wildcard, only where there is a reason to.
-    """
-    first, second = await asyncio.gather(
-        _public_selector(resolver, domain, "selector1"), _public_selector(resolver, domain, "selector2")
-    )
-    wildcard: Answer[Txt] = Missing(MissingKind.NXDOMAIN)
-    if isinstance(first.key, Found) or isinstance(second.key, Found):
-        wildcard = await _txt(resolver, DomainName(f"{random_label}._domainkey.{domain}"))
-    return MailDns(domain, first, second, wildcard)
+    return await answered(resolver, mail_dns(domain, random_label))
 
 
 async def gather_all(
@@ -71,52 +53,64 @@ async def gather_all(
     return dict(zip(wanted, await asyncio.gather(*map(one, wanted)), strict=True))
 
 
-async def _selector(resolver: Resolver, domain: DomainName, selector: str) -> SelectorDns:
-    owner = DomainName(f"{selector}._domainkey.{domain}")
-    if _is_too_long(owner):
-        return SelectorDns(selector, owner, _unaskable(owner), _unaskable(owner))
-    cname, key = await asyncio.gather(resolver.cname(owner), resolver.txt(owner))
-    doubled = await _doubled(resolver, owner, domain) if isinstance(cname, Missing) else None
-    return SelectorDns(selector, owner, cname, _seen(key), doubled)
-
-
-async def _public_selector(resolver: Resolver, domain: DomainName, selector: str) -> SelectorDns:
-    owner = DomainName(f"{selector}._domainkey.{domain}")
-    if _is_too_long(owner):
-        return SelectorDns(selector, owner, _unaskable(owner), _unaskable(owner))
-    key = await resolver.txt(owner)
-    cname: Answer[DomainName]
-    if key.via:
-        cname = Found((key.via[0].target,), key.via[0].ttl, server=key.server)
-    elif isinstance(key, LookupFailed):
-        cname = await resolver.cname(owner)
-    else:
-        cname = key if isinstance(key, Missing) else Missing(MissingKind.NODATA, server=key.server)
-    doubled = await _doubled(resolver, owner, domain) if isinstance(key, Missing) and not key.via else None
-    return SelectorDns(selector, owner, cname, _seen(key), doubled)
-
-
-async def _doubled(resolver: Resolver, owner: DomainName, domain: DomainName) -> Answer[DomainName]:
-    name = DomainName(f"{owner}.{domain}")
-    if _is_too_long(name):  # so nobody can have published it
-        return Missing(MissingKind.NXDOMAIN)
-    return await resolver.cname(name)
-
-
-async def _txt(resolver: Resolver, name: DomainName) -> Answer[Txt]:
-    return _unaskable(name) if _is_too_long(name) else await resolver.txt(name)
-
-
-def _is_too_long(name: DomainName) -> bool:
-    return len(name.ascii) > MAX_NAME
-
-
-def _unaskable(name: DomainName) -> LookupFailed:
-    return LookupFailed(
-        FailureReason.MALFORMED,
-        f"{name} has {len(name.ascii)} characters; DNS holds names of at most {MAX_NAME}",
-        temporary=False,
+async def mail_dns(domain: DomainName, random_label: str) -> MailDns:
+    """The steps of `gather_mail_dns`."""
+    first, second, wildcard = await all_of(
+        *(_selector(domain, selector) for selector in SELECTORS), txt(_probe(domain, random_label))
     )
+    return MailDns(domain, first, second, wildcard)
+
+
+async def public_keys(domain: DomainName, random_label: str) -> MailDns:
+    """The steps that ask as little as a look without the tenant needs: the TXT answer shows the CNAME it came by.
+
+    The classic slip of a doubled zone is looked for, and so is a wildcard, only where there is a reason to.
+    """
+    first, second = await all_of(*(_public_selector(domain, selector) for selector in SELECTORS))
+    wildcard: Answer[Txt] = Missing(MissingKind.NXDOMAIN)
+    if _may_be_of_wildcard(first) or _may_be_of_wildcard(second):
+        wildcard = await txt(_probe(domain, random_label))
+    return MailDns(domain, first, second, wildcard)
+
+
+def _may_be_of_wildcard(selector: SelectorDns) -> bool:
+    """Could a wildcard have answered? A CNAME to a name that begins with the selector is nobody's wildcard."""
+    if not isinstance(selector.key, Found):
+        return False
+    via = selector.key.via
+    return not (via and via[0].target.ascii.startswith(f"{selector.selector}-"))
+
+
+def _probe(domain: DomainName, random_label: str) -> DomainName:
+    return DomainName(f"{random_label}._domainkey.{domain.ascii}")
+
+
+async def _selector(domain: DomainName, selector: str) -> SelectorDns:
+    owner = DomainName(f"{selector}._domainkey.{domain.ascii}")
+    alias, key = await all_of(cname(owner), txt(owner))
+    doubled = await _doubled(owner, domain) if isinstance(alias, Missing) else None
+    return SelectorDns(selector, owner, alias, _seen(key), doubled)
+
+
+async def _public_selector(domain: DomainName, selector: str) -> SelectorDns:
+    owner = DomainName(f"{selector}._domainkey.{domain.ascii}")
+    key = await txt(owner)
+    alias: Answer[DomainName]
+    if key.via:
+        alias = Found((key.via[0].target,), key.via[0].ttl, server=key.server)
+    elif isinstance(key, LookupFailed):
+        alias = await cname(owner)
+    else:
+        alias = key if isinstance(key, Missing) else Missing(MissingKind.NODATA, server=key.server)
+    doubled = await _doubled(owner, domain) if isinstance(key, Missing) and not key.via else None
+    return SelectorDns(selector, owner, alias, _seen(key), doubled)
+
+
+async def _doubled(owner: DomainName, domain: DomainName) -> Answer[DomainName]:
+    name = DomainName(f"{owner.ascii}.{domain.ascii}")
+    if len(name.ascii) > MAX_NAME:  # so nobody can have published it
+        return Missing(MissingKind.NXDOMAIN)
+    return await cname(name)
 
 
 def _seen(answer: Answer[Txt]) -> Answer[Seen[DkimKeyRecord]]:

@@ -1,15 +1,14 @@
-"""The whole tree of SPF records behind a domain, as far as it is known before any message comes (lookup; async I/O)."""
+"""The whole tree of SPF records behind a domain, as far as it is known before any message comes (lookup)."""
 
 from __future__ import annotations
 
-import asyncio
 from functools import lru_cache
-from typing import Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.spf import HostAddresses, SpfBranch, SpfNode
+from exo_auth.lookup.questions import all_of, answered, ask, mx, txt
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.lookup.spf_evaluation import as_name, can_be_asked, latin_text
 from exo_auth.records import spf
@@ -22,12 +21,16 @@ MOST_HOSTS = 11  # exchangers looked at: one more than the limit of RFC 7208 §4
 
 async def spf_tree(resolver: Resolver, domain: DomainName, answer: Answer[Txt] | None = None) -> SpfNode:
     """Read the record of `domain` and all that it includes; `answer` is its TXT set where it is known already."""
-    return await _Tree(resolver).node(domain.ascii, (), answer)
+    return await answered(resolver, tree_steps(domain, answer))
+
+
+async def tree_steps(domain: DomainName, answer: Answer[Txt] | None = None) -> SpfNode:
+    """The steps of `spf_tree`."""
+    return await _Tree().node(domain.ascii, (), answer)
 
 
 class _Tree:
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
+    def __init__(self) -> None:
         self._nodes = 0
 
     async def node(self, domain: str, above: tuple[str, ...], answer: Answer[Txt] | None = None) -> SpfNode:
@@ -37,7 +40,7 @@ class _Tree:
         if self._nodes > MOST_NODES:
             return SpfNode(domain, None, is_cut=True)
         if answer is None:
-            answer = await self._resolver.txt(as_name(domain))
+            answer = await txt(as_name(domain))
         texts = spf_texts(answer)
         if len(texts) != 1:
             return SpfNode(domain, answer, texts)
@@ -49,7 +52,7 @@ class _Tree:
         if not terms:
             return SpfNode(domain, answer, texts, record)
         path = (*above, domain)
-        branches = await asyncio.gather(*(self._branch(term, domain, path) for term in terms))
+        branches = await all_of(*(self._branch(term, domain, path) for term in terms))
         return SpfNode(domain, answer, texts, record, tuple(branches))
 
     async def _branch(self, term: Mechanism | Modifier, domain: str, path: tuple[str, ...]) -> SpfBranch:
@@ -63,20 +66,21 @@ class _Tree:
         return SpfBranch(term, target, hosts=(await self._addresses(target, both=term.name == "a"),))
 
     async def _mx(self, term: Mechanism | Modifier, target: str) -> SpfBranch:
-        answer = await self._resolver.mx(as_name(target))
+        answer = await mx(as_name(target))
         if isinstance(answer, LookupFailed):
             return SpfBranch(term, target, failure=answer)
-        names = [mx.host for mx in answer.values if mx.host] if isinstance(answer, Found) else []
+        names = [one.host for one in answer.values if one.host] if isinstance(answer, Found) else []
         if not names:
             return SpfBranch(term, target, is_void=True)
-        hosts = await asyncio.gather(*map(self._addresses, names[:MOST_HOSTS]))
+        hosts = await all_of(*map(self._addresses, names[:MOST_HOSTS]))
         return SpfBranch(term, target, hosts=tuple(hosts))
 
     async def _addresses(self, name: str, *, both: bool = True) -> HostAddresses:
         host = as_name(name)
-        ipv4: Answer[Any] = await self._resolver.resolve(host, "A")
-        ipv6: Answer[Any] = await self._resolver.resolve(host, "AAAA") if both else ipv4  # RFC 7208 §5.7
-        return HostAddresses(name, ipv4, ipv6)
+        if not both:  # RFC 7208 §5.7
+            ipv4 = await ask(host, "A")
+            return HostAddresses(name, ipv4, ipv4)
+        return HostAddresses(name, *await all_of(ask(host, "A"), ask(host, "AAAA")))
 
 
 def asking_terms(record: SpfRecord) -> tuple[Mechanism | Modifier, ...]:

@@ -1,0 +1,109 @@
+"""Look-ups written down as steps that put questions, and the one place that has them answered (lookup; pure but for `answered`).
+
+A step is a coroutine that awaits `ask`, `txt`, `mx`, `cname`, and `all_of` other steps. It touches no resolver: what it
+wants to know goes up to `answered`, which asks a resolver all that is wanted by then at once, and goes on with the
+answers. So looking at a domain takes as many rounds as its answers depend on each other, whatever it asks in each, and
+one task in all; a task for each question would cost more than the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from types import coroutine
+from typing import Any, TypeAlias, TypeVar
+
+from exo_auth.domain_name import MAX_NAME, DomainName
+from exo_auth.facts.dns import Answer, FailureReason, LookupFailed, Txt
+from exo_auth.lookup.answers import as_mx, as_names, as_txt
+from exo_auth.lookup.resolver import Question, Resolver
+from exo_auth.lookup.wire import Data, Mx
+
+T = TypeVar("T")
+
+Answers: TypeAlias = list[Answer[Data]]
+
+
+async def answered(resolver: Resolver, steps: Coroutine[Any, Any, T]) -> T:
+    """Take steps to their end, asking `resolver` what they want to know, all of one round at once."""
+    answers: Answers | None = None
+    try:
+        while True:
+            answers = await resolver.resolve_all(steps.send(answers))
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        steps.close()
+
+
+@coroutine
+def ask(name: DomainName, rdtype: str) -> Generator[list[Question], Answers, Answer[Any]]:
+    """Ask for any type, following CNAMEs; the values are as `wire.Record.data` has them."""
+    (answer,) = yield [(name, rdtype)]
+    return answer
+
+
+@coroutine
+def all_of(*steps: Coroutine[Any, Any, Any]) -> Generator[list[Question], Answers, list[Any]]:
+    """Take several steps side by side: what they ask in the same round is asked at once."""
+    results: list[Any] = [None] * len(steps)
+    answers: Answers = []
+    under_way: list[tuple[int, Any]] = [(index, None) for index in range(len(steps))]
+    try:
+        while True:
+            asked: list[Question] = []
+            still: list[tuple[int, Any]] = []
+            for index, heard in under_way:
+                try:
+                    wanted = steps[index].send(heard)
+                except StopIteration as end:
+                    results[index] = end.value
+                else:
+                    still.append((index, len(wanted)))
+                    asked += wanted
+            if not still:
+                return results
+            answers = yield asked
+            under_way = _dealt_out(still, answers)
+    finally:
+        for one in steps:
+            one.close()
+
+
+def _dealt_out(wanted: list[tuple[int, int]], answers: Answers) -> list[tuple[int, Any]]:
+    """Give each step as many of the answers as it asked questions, in their order."""
+    dealt, start = [], 0
+    for index, count in wanted:
+        dealt.append((index, answers[start : start + count]))
+        start += count
+    return dealt
+
+
+async def txt(name: DomainName) -> Answer[Txt]:
+    """Ask for TXT, following CNAMEs."""
+    return unaskable(name) if len(name.ascii) > MAX_NAME else as_txt(await ask(name, "TXT"))
+
+
+async def mx(name: DomainName) -> Answer[Mx]:
+    """Ask for MX, following CNAMEs."""
+    return as_mx(await ask(name, "MX"))
+
+
+async def cname(name: DomainName) -> Answer[DomainName]:
+    """Ask for the CNAME of the name itself, following nothing."""
+    return unaskable(name) if len(name.ascii) > MAX_NAME else as_names(await ask(name, "CNAME"))
+
+
+async def nothing() -> None:
+    """Ask nothing."""
+
+
+def unaskable(name: DomainName) -> LookupFailed:
+    """Say that a name is too long to be in DNS, so that nobody is asked for it."""
+    text = name.ascii
+    shown = text if len(text) <= 80 else f"{text[:80]}…"
+    return LookupFailed(
+        FailureReason.MALFORMED,
+        f"{shown} has {len(text)} characters; DNS holds names of at most {MAX_NAME}",
+        temporary=False,
+    )
