@@ -164,9 +164,8 @@ def _of_tenant(
 
     with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         tenant = observe_tenant(session)
-    chosen = choose(
-        classify(tenant.accepted_domains, settings.cloud.initial_suffixes), patterns, settings.policy.ignore
-    )
+    domains = classify(tenant.accepted_domains, settings.cloud.initial_suffixes)
+    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags)
     return list(chosen), {config.domain: config for config in tenant.dkim_configs}
 
 

@@ -159,7 +159,7 @@ class Domains:
             "--domain",
             metavar="GLOB",
             envvar="EXO_AUTH_DOMAIN",
-            help="Domain or glob. Repeatable. Default: all.",
+            help="Domain, glob, or tag such as @parked. Repeatable. Default: all.",
         ),
     ] = None
 

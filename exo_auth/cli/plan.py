@@ -91,7 +91,7 @@ def prepared_by(
     from exo_auth.run.stages import plan_playbook
 
     patterns = tuple(named or wanted.domains)
-    if not wanted.stages and not wanted.excepted:
+    if not wanted.stages and not wanted.excepted and not wanted.tag_places:
         return make_plan(session, patterns, planner_for(wanted.verb), progress(common))
     return plan_playbook(session, wanted, patterns, progress(common))
 

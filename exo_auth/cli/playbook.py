@@ -57,9 +57,11 @@ def validate(common: Common, playbook: Name, var: Variables = None) -> None:
     from exo_auth.render.playbook_text import playbook_text
     from exo_auth.run.playbook import read_playbook
 
+    settings = common.settings()
     read = read_playbook(playbook, variables_given(var))
-    steps = [(stage.name, stage.do, dict(stage.values)) for stage in read.steps]
-    put(playbook_text(read.domains, read.excepted, steps, common.settings().output))
+    tags = read.every_tag(settings.tags)
+    used = {tag: tuple(tags[tag]) for tag in read.tag_places}
+    put(playbook_text(read.domains, read.excepted, used, read.steps, settings.output))
 
 
 @app.command()

@@ -98,13 +98,15 @@ def finish(
     common: Common, writing: Writing, settings: Settings, session: WritingSession, prepared: Prepared
 ) -> None:
     """Show the plan, and save it or carry it out."""
-    from exo_auth.run.carry_out import carry_out
+    from exo_auth.run.carry_out import carry_out, note_arrivals
 
     plan = prepared.plan
     stops_here = writing.dry_run or bool(writing.out)
     for text in prepared.notes:
         note(common, f"note: {text}")
     if stops_here or plan.is_empty:
+        if not stops_here:
+            note_arrivals(session, prepared)
         if writing.out:
             _save(common, plan, writing.out)
         show_plan(common, settings, plan)

@@ -48,6 +48,7 @@ class Change:
     cmdlet: str  # the cmdlet that does it, such as Rotate-DkimSigningConfig
     parameters: Mapping[str, Any] = field(default_factory=dict)
     undo: str = ""  # how to take it back, or why that is impossible
+    stage: str = ""  # of the playbook that wants it
 
     @property
     def key(self) -> str:
@@ -71,6 +72,7 @@ class Deferral:
     retry_after: datetime | None
     is_waiting: bool = False
     verb: Verb = Verb.ROTATE
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,3 +87,4 @@ class Blockage:
     reason: str
     findings: tuple[Finding, ...]
     is_unknown: bool
+    stage: str = ""

@@ -56,6 +56,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
                 "reason": part.reason,
                 "not_before": _time(part.retry_after),
                 "is_waiting": part.is_waiting,
+                "stage": part.stage,
             }
             for part in plan.deferrals
         ],
@@ -66,6 +67,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
                 "reason": part.reason,
                 "is_unknown": part.is_unknown,
                 "findings": [finding_document(finding) for finding in part.findings],
+                "stage": part.stage,
             }
             for part in plan.blockages
         ],
@@ -161,6 +163,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
                 _optional(part["not_before"]),
                 is_waiting=bool(part["is_waiting"]),
                 verb=Verb(part["verb"]),
+                stage=_stage(part),
             )
             for part in document["deferrals"]
         ),
@@ -171,6 +174,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
                 str(part["reason"]),
                 tuple(_finding(finding) for finding in part["findings"]),
                 is_unknown=bool(part["is_unknown"]),
+                stage=_stage(part),
             )
             for part in document["blockages"]
         ),
@@ -191,6 +195,7 @@ def change_document(change: Change) -> dict[str, Any]:
         "cmdlet": change.cmdlet,
         "parameters": dict(change.parameters),
         "undo": change.undo,
+        "stage": change.stage,
     }
 
 
@@ -205,7 +210,12 @@ def change_from_document(part: Mapping[str, Any]) -> Change:
         cmdlet=str(part["cmdlet"]),
         parameters=dict(part["parameters"]),
         undo=str(part["undo"]),
+        stage=_stage(part),
     )
+
+
+def _stage(part: Mapping[str, Any]) -> str:
+    return str(part.get("stage", ""))  # journals of earlier versions have none
 
 
 def _finding(part: Mapping[str, Any]) -> Finding:

@@ -186,5 +186,7 @@ def _told(line: Line) -> str:
         return f"{change.get('verb')} {change.get('domain')}: {change.get('because')}"
     if line.event == "resolved":
         return str(body.get("sentence", ""))
+    if line.event == "through":
+        return f"{body.get('domain')} waits before stage {body.get('stage')} from here on"
     error = f": {body['error']}" if body.get("error") else ""
     return f"of line {body.get('intent')}: {body.get('result')}{error}"

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
 
 from exo_auth.render.document import to_text
 from exo_auth.render.table import Table
 
-Step = tuple[str, str, Mapping[str, Sequence[str]]]  # name, what it does, with what
+
+class Step(Protocol):
+    """One stage, shaped like `run.playbook.Stage`."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def do(self) -> str: ...  # noqa: D102
+    @property
+    def values(self) -> Mapping[str, Sequence[str]]: ...  # noqa: D102
+    @property
+    def domains(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def excepted(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def gates(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def after(self) -> timedelta | None: ...  # noqa: D102
 
 
 def playbooks_text(playbooks: Iterable[tuple[str, str]], output: str) -> str:
@@ -19,8 +38,14 @@ def playbooks_text(playbooks: Iterable[tuple[str, str]], output: str) -> str:
     return Table(("Playbook", "What it does"), tuple(found)).to_text(output)
 
 
-def playbook_text(domains: Sequence[str], excepted: Sequence[str], steps: Iterable[Step], output: str) -> str:
-    """Write what a playbook does to whom."""
+def playbook_text(
+    domains: Sequence[str],
+    excepted: Sequence[str],
+    tags: Mapping[str, Sequence[str]],
+    steps: Iterable[Step],
+    output: str,
+) -> str:
+    """Write what a playbook does to whom; `tags` are those that it uses, with what they stand for."""
     found = list(steps)
     if output == "json":
         return to_text(
@@ -28,14 +53,44 @@ def playbook_text(domains: Sequence[str], excepted: Sequence[str], steps: Iterab
                 "schema": "exo-auth/playbook-steps/1",
                 "domains": list(domains),
                 "except": list(excepted),
-                "stages": [
-                    {"name": name, "do": do, "with": {key: list(value) for key, value in given.items()}}
-                    for name, do, given in found
-                ],
+                "tags": {tag: list(names) for tag, names in tags.items()},
+                "stages": [_document(step) for step in found],
             }
         )
-    lines = [f"domains: {', '.join(domains)}" + (f", except {', '.join(excepted)}" if excepted else "")]
-    for number, (name, do, given) in enumerate(found, start=1):
-        told = ", ".join(f"{key} {', '.join(value)}" for key, value in given.items())
-        lines.append(f"{number}. {name}: {do}" + (f" ({told})" if told else ""))
+    lines = [f"domains: {_whom(domains, excepted)}"]
+    lines += [f"@{tag}: {', '.join(names) or 'nobody'}" for tag, names in tags.items()]
+    for number, step in enumerate(found, start=1):
+        lines.append(f"{number}. {step.name}: {step.do}{''.join(_conditions(step))}")
     return "\n".join(lines)
+
+
+def _document(step: Step) -> dict[str, Any]:
+    return {
+        "name": step.name,
+        "do": step.do,
+        "domains": list(step.domains),
+        "except": list(step.excepted),
+        "gates": [str(gate) for gate in step.gates],
+        "after_seconds": int(step.after.total_seconds()) if step.after is not None else None,
+        "with": {key: list(value) for key, value in step.values.items()},
+    }
+
+
+def _conditions(step: Step) -> Iterator[str]:
+    if step.values:
+        yield f" ({', '.join(f'{key} {_listed(value)}' for key, value in step.values.items())})"
+    if step.domains or step.excepted:
+        yield f"; for {_whom(step.domains or ['all'], step.excepted)}"
+    if step.after is not None:
+        days = step.after / timedelta(days=1)
+        yield f"; {days:g} days after the stages before"
+    if step.gates:
+        yield f"; when open: {', '.join(step.gates)}"
+
+
+def _listed(values: Sequence[str]) -> str:
+    return ", ".join(values)
+
+
+def _whom(domains: Sequence[str], excepted: Sequence[str]) -> str:
+    return ", ".join(domains) + (f", except {', '.join(excepted)}" if excepted else "")

@@ -27,6 +27,7 @@ from exo_auth.run.run_id import new_run_id
 from exo_auth.run.service_clock import utc_now
 from exo_auth.run.session import ReadingSession, WritingSession
 from exo_auth.run.settings import Settings
+from exo_auth.run.stage_time import THROUGH, Arrival
 from exo_auth.run.trades import Trade
 
 Planner = Callable[[Scene], Plan]
@@ -43,6 +44,7 @@ class Prepared:
     look: Look
     observation: Observation | None
     notes: tuple[str, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()  # to be noted by whoever applies
 
 
 def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], None]) -> None:
@@ -61,7 +63,7 @@ def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner
         from exo_auth.run.dns_changes import open_zones, with_publication
 
         plan = with_publication(plan, open_zones(session.settings), session.settings.limits)
-    preflight(session, _cmdlets(plan))
+    preflight(session, cmdlets_of(plan))
     look = Look(observation.scene.tenant, utc_now())
     return Prepared(plan, look, observation, observation.recovery.notes)
 
@@ -69,7 +71,7 @@ def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner
 def prepare_other(session: ReadingSession, plan: Plan) -> Prepared:
     """Look at the tenant, and check the caller's rights, for a plan that was made elsewhere."""
     facts = observe_tenant(session)
-    preflight(session, _cmdlets(plan))
+    preflight(session, cmdlets_of(plan))
     recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
     return Prepared(plan, Look(facts, utc_now()), None, recovery.notes)
 
@@ -87,7 +89,7 @@ def load_plan(session: ReadingSession, file: Path) -> Prepared:
     plan = from_text(text, file=str(file))
     facts = observe_tenant(session)
     check_applyable(plan, tenant_id=session.tenant_id, now=session.clock.now())
-    preflight(session, _cmdlets(plan))
+    preflight(session, cmdlets_of(plan))
     recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
     in_flight = [change for change in plan.changes if change.target in recovery.in_flight]
     if in_flight:
@@ -122,6 +124,7 @@ def carry_out(
     open_journal: Callable[[Path], Journal] = Journal.open,
 ) -> RunReport:
     """Apply the plan. The caller holds the tenant's lock."""
+    note_arrivals(session, prepared)
     journal = open_journal(session.state / FILE_NAME)
     recovery = recover(journal.lines, prepared.look.facts, session.clock.now())
     with ExitStack() as stack:
@@ -142,7 +145,17 @@ def carry_out(
         return apply_plan(prepared.plan, hands, prepared.look, Run(new_run_id(), reason, recovery))
 
 
-def _cmdlets(plan: Plan) -> set[str]:
+def note_arrivals(session: ReadingSession, prepared: Prepared) -> None:
+    """Note in the journal which domains came to a stage that waits. The caller holds the tenant's lock."""
+    if not prepared.arrivals:
+        return
+    journal, run_id = Journal.open(session.state / FILE_NAME), new_run_id()
+    for one in prepared.arrivals:
+        body = {"domain": one.domain.ascii, "stage": one.stage}
+        journal.append(THROUGH, run_id=run_id, at=utc_now(), service_time=prepared.plan.made_at, body=body)
+
+
+def cmdlets_of(plan: Plan) -> set[str]:
     """Name what the plan sends to the tenant: records are published elsewhere."""
     return {change.cmdlet for change in plan.changes if change.cmdlet != OCTODNS}
 

@@ -126,7 +126,7 @@ def check_tenant(
     say("reading accepted domains and DKIM configurations")
     facts = observe_tenant(session)
     domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
-    chosen = choose(domains, patterns, settings.policy.ignore)
+    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags)
     if not patterns:  # its DMARC record is the tenant's to publish
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     judge = tenant_judge(settings, facts, domains, request, session.clock.now())

@@ -290,6 +290,7 @@ def _settings(
         cloud=_cloud(resolved),
         auth=_auth(resolved),
         nameservers=resolved["nameservers"].value,
+        tags=resolved["tags"].value,
         transport=resolved["transport"].value,
         policy_port=resolved["policy_port"].value,
         octodns_config=resolved["octodns_config"].value,

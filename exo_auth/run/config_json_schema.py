@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from exo_auth.plan.selection import TAG_SIGNS
 from exo_auth.run.config_schema import Kind, Scope, Setting, in_scope
-from exo_auth.run.config_values import render
+from exo_auth.run.config_values import TAG, render
 from exo_auth.run.secret_reference import SCHEMES
 
-_DURATION = r"^\s*(?=\S)([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?\s*$"
+DURATION_PATTERN = r"^\s*(?=\S)([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?\s*$"
+TAGS_SHAPE: dict[str, Any] = {
+    "type": ["object", "null"],
+    "propertyNames": {"pattern": f"^{TAG.pattern}$"},
+    "additionalProperties": {
+        "type": "array",
+        "items": {"type": "string", "not": {"pattern": f"^({'|'.join(TAG_SIGNS)})"}},
+    },
+}
 _SHAPES: dict[Kind, dict[str, Any]] = {
     Kind.TEXT: {"type": "string", "minLength": 1},
     Kind.URL: {"type": "string", "pattern": "^https://"},
@@ -17,9 +26,10 @@ _SHAPES: dict[Kind, dict[str, Any]] = {
     Kind.PATH: {"type": "string", "minLength": 1},
     Kind.INTEGER: {"type": "integer", "minimum": 1},
     Kind.SHARE: {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,3})? ?%$"},
-    Kind.DURATION: {"type": "string", "pattern": _DURATION},
+    Kind.DURATION: {"type": "string", "pattern": DURATION_PATTERN},
     Kind.SWITCH: {"type": "boolean"},
     Kind.LIST: {"type": "array", "items": {"type": "string"}},
+    Kind.TAGS: TAGS_SHAPE,
     Kind.COMMAND: {"type": "array", "items": {"type": "string"}},
     Kind.SECRET: {"type": "string", "pattern": f"^({'|'.join(SCHEMES)}):.+"},
 }
@@ -77,6 +87,8 @@ def _leaf(setting: Setting) -> dict[str, Any]:
 
 
 def _default(setting: Setting) -> Any:
+    if isinstance(setting.default, dict):
+        return dict(setting.default)
     if isinstance(setting.default, tuple):
         return list(setting.default)
     if setting.kind in (Kind.SHARE, Kind.DURATION):

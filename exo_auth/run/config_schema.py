@@ -24,6 +24,7 @@ class Kind(StrEnum):
     DURATION = "duration"
     SWITCH = "switch"  # true or false
     LIST = "list"  # of texts; in a variable separated by commas or blanks
+    TAGS = "tags"  # a mapping of names to lists of domains and globs
     COMMAND = "command"  # program and arguments; never given to a shell
     SECRET = "secret"  # noqa: S105 - a reference in the file, the text itself in a variable
 
@@ -272,6 +273,13 @@ SETTINGS: tuple[Setting, ...] = (
         False,
         "EXO_AUTH_INCLUDE_INITIAL_DOMAIN",
         "Manage the onmicrosoft.com domain, too.",
+    ),
+    Setting(
+        "tags",
+        Kind.TAGS,
+        {},
+        "EXO_AUTH_TAGS",
+        "Names for groups of domains, chosen as @parked: lists of domains and globs.",
     ),
     Setting(
         "limits.changes_per_run",

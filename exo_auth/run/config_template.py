@@ -33,6 +33,7 @@ _EXAMPLES = {  # for settings that have no default; Kind.SECRET has its own
     "auth.federated_command": "[gcloud, auth, print-identity-token]",
     "auth.managed_identity_client_id": "11111111-2222-3333-4444-555555555555",
     "auth.user": "admin@contoso.com",
+    "tags": '{parked: [old.example, "*.brand.example"]}',
     "policy.dkim.ignore": '["*.vendor.com"]',
 }
 _HEAD = """\

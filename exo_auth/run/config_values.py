@@ -11,12 +11,16 @@ from typing import Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
+from exo_auth.plan.selection import tag_of
 from exo_auth.run.config_schema import Kind, Setting, nearest
 from exo_auth.run.durations import parse_duration, render_duration
 from exo_auth.run.secret_reference import SecretReference
 from exo_auth.run.yaml_nodes import Node
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*", re.ASCII)
+TAG_HINT = "letters, digits, dots, hyphens, underscores, and = as in ring=canary"
+TAGS_HINT = "write parked: [old.example]"
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -37,6 +41,8 @@ def from_text(setting: Setting, text: str, base: Path) -> Any:
         return tuple(part for part in re.split(r"[,\s]+", text) if part)
     if setting.kind is Kind.COMMAND:
         return _words(text)
+    if setting.kind is Kind.TAGS:
+        return _tags_from_text(text)
     return _from_scalar(setting, text, base)
 
 
@@ -55,6 +61,8 @@ def from_node(setting: Setting, node: Node, base: Path) -> Any:
     """Read a value of the file. Raises SettingError with the node that is wrong."""
     if setting.kind in (Kind.LIST, Kind.COMMAND):
         return _texts(setting, node)
+    if setting.kind is Kind.TAGS:
+        return tags_from_node(node)
     wanted = _WANTED.get(setting.kind, "a text")
     if node.kind != wanted and not (wanted == "a number" and node.text.isdecimal()):
         raise SettingError(
@@ -78,6 +86,8 @@ def render(value: object) -> str:
         return render_duration(value)
     if isinstance(value, tuple):
         return ", ".join(str(part) for part in value)
+    if isinstance(value, dict):
+        return " ".join(f"{tag}={','.join(names)}" for tag, names in value.items())
     if isinstance(value, float):
         return f"{value * 100:.6g}%"
     return str(value)
@@ -107,6 +117,38 @@ def _texts(setting: Setting, node: Node) -> tuple[str, ...]:
         if item.kind != "a text":
             raise SettingError(f"{setting.key} must hold texts, not {item.kind}", node=item, hint=_hint(item))
     return tuple(item.text for item in node.items)
+
+
+def tags_from_node(node: Node) -> dict[str, tuple[str, ...]]:
+    """Read a mapping of tags to lists of domains and globs. Raises SettingError with the node that is wrong."""
+    if node.kind not in ("a mapping", "empty"):
+        raise SettingError(f"tags must be a mapping, not {node.kind}", node=node, hint=TAGS_HINT)
+    found = {}
+    for entry in node.entries.values():
+        if not TAG.fullmatch(entry.key):
+            raise SettingError(f"“{entry.key}” is no name for a tag", node=entry.value, hint=TAG_HINT)
+        if entry.value.kind != "a list":
+            text = f"the tag {entry.key} must be a list of domains and globs, not {entry.value.kind}"
+            raise SettingError(text, node=entry.value, hint=TAGS_HINT)
+        for item in entry.value.items:
+            if item.kind != "a text" or tag_of(item.text) is not None:
+                text = f"the tag {entry.key} must hold domains and globs"
+                raise SettingError(text, node=item, hint=_hint(item) or "a tag cannot hold another tag")
+        found[entry.key] = tuple(item.text for item in entry.value.items)
+    return found
+
+
+def _tags_from_text(text: str) -> dict[str, tuple[str, ...]]:
+    """Read tags of a variable: `parked=old.example,*.brand.example busy=contoso.com`."""
+    found = {}
+    for word in text.split():
+        tag, equals, names = word.rpartition("=")
+        if not equals or not TAG.fullmatch(tag):
+            raise SettingError(
+                f"“{word}” is no tag with its domains", hint="write parked=a.example,b.example"
+            )
+        found[tag] = tuple(name for name in names.split(",") if name)
+    return found
 
 
 def _hint(node: Node) -> str | None:

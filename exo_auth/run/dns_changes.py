@@ -12,7 +12,7 @@ from typing import Any
 
 from exo_auth.checks.finding import DnsRecord
 from exo_auth.domain_name import DomainName
-from exo_auth.errors import InputError
+from exo_auth.errors import InputError, PublishError
 from exo_auth.facts.tenant import TenantRef
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.outcome import Outcome, RunReport
@@ -95,7 +95,7 @@ def plan_publication(
     for one in found:
         mine: list[Change | Blockage] = []
         for change in one.changes:
-            planned = planned_change(zones, one.domain, change) if change.is_needed else None
+            planned = planned_or_held(zones, one.domain, change) if change.is_needed else None
             if planned is not None:
                 mine.append(planned)
         changes += [part for part in mine if isinstance(part, Change)]
@@ -114,6 +114,16 @@ def plan_publication(
         len(found),
         limit_excess(len({change.target for change in changes}), len(found), limits),
     )
+
+
+def planned_or_held(
+    zones: OctoDnsZones, domain: DomainName, wanted: RecordChange
+) -> Change | Blockage | None:
+    """Give the change at the provider; one that cannot be asked holds back its own zones alone."""
+    try:
+        return planned_change(zones, domain, wanted)
+    except PublishError as error:
+        return Blockage(domain, Verb.PUBLISH, error.message, (), is_unknown=True)
 
 
 def planned_change(zones: OctoDnsZones, domain: DomainName, wanted: RecordChange) -> Change | Blockage | None:

@@ -6,6 +6,7 @@ line that is changed, removed or put in later breaks the chain. The events:
     intent    written before a change is sent; without a `result` after it, the change was in flight
     result    how it ended
     resolved  what a later run found out about a change that was left in flight
+    through   a domain came to a stage of a playbook that waits for time: that is counted from here
 
 Secrets never get here: a line holds the plan's change (cmdlet, parameters, before, after) and texts of errors, and
 neither tokens nor headers.
@@ -36,7 +37,7 @@ class JournalLine:
     at: datetime
     service_time: datetime
     run_id: str
-    event: str  # intent, result, resolved
+    event: str  # intent, result, resolved, through
     body: Mapping[str, Any] = field(default_factory=dict)
     previous: str = FIRST
     hash: str = ""

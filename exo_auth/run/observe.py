@@ -9,7 +9,7 @@ from exo_auth.checks.domains import ClassifiedDomain, classify
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.tenant import TenantFacts, TenantRef
 from exo_auth.plan.dkim import Scene
-from exo_auth.plan.selection import choose
+from exo_auth.plan.selection import EVERY, Tags, choose
 from exo_auth.run.journal import FILE_NAME, read
 from exo_auth.run.recover import Recovery, recover
 from exo_auth.run.session import ReadingSession
@@ -49,14 +49,20 @@ def observe_domains(session: ReadingSession) -> tuple[ClassifiedDomain, ...]:
 
 
 def observe(
-    session: ReadingSession, patterns: Sequence[str], say: Callable[[str], None] = lambda _text: None
+    session: ReadingSession,
+    patterns: Sequence[str],
+    say: Callable[[str], None] = lambda _text: None,
+    tags: Tags | None = None,
 ) -> Observation:
-    """Read the tenant, choose domains, ask DNS about them, and look back into the journal."""
+    """Read the tenant, choose domains, ask DNS about them, and look back into the journal.
+
+    `tags` stand in for those of the configuration, as a playbook lays its own over them.
+    """
     settings = session.settings
     say("reading accepted domains and DKIM configurations")
     facts = observe_tenant(session)
     domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
-    chosen = _chosen(session, domains, patterns)
+    chosen = _chosen(session, domains, patterns, tags)
     now = session.clock.now()
     recovery = recover(read(session.state / FILE_NAME), facts, now)
     say(f"asking DNS about {len(chosen)} domains")
@@ -77,11 +83,14 @@ def observe(
 
 
 def _chosen(
-    session: ReadingSession, domains: tuple[ClassifiedDomain, ...], patterns: Sequence[str]
+    session: ReadingSession,
+    domains: tuple[ClassifiedDomain, ...],
+    patterns: Sequence[str],
+    tags: Tags | None = None,
 ) -> tuple[DomainName, ...]:
     policy = session.settings.policy
-    chosen = choose(domains, patterns, policy.ignore)
-    if not policy.include_initial_domain or any(pattern != "*" for pattern in patterns):
+    chosen = choose(domains, patterns, policy.ignore, session.settings.tags if tags is None else tags)
+    if not policy.include_initial_domain or any(pattern not in ("*", EVERY) for pattern in patterns):
         return chosen
     initial = [domain.name for domain in domains if domain.accepted.is_initial]
     return tuple(sorted({*chosen, *initial}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.gates import Gate
 from exo_auth.checks.zone import is_exchange_online
 from exo_auth.domain_name import DomainName
-from exo_auth.errors import CannotLook
+from exo_auth.errors import CannotLook, ExoAuthError
 from exo_auth.facts.dns import Answer, Found, LookupFailed
 from exo_auth.facts.domain import DomainFacts, Subject
 from exo_auth.facts.propagation import Delegation
@@ -21,7 +21,7 @@ from exo_auth.plan.dmarc_edit import PARKED, DmarcWish, authorizations, text_of
 from exo_auth.plan.dns_hosts import DnsHost, recognise
 from exo_auth.plan.record_set import RecordChange, merged
 from exo_auth.records import spf
-from exo_auth.run.check import CheckRequest, sources_for
+from exo_auth.run.check import IN_FLIGHT, CheckRequest, sources_for
 from exo_auth.run.policy_records import dmarc_change, gate_refusal, published, tls_rpt_change
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
@@ -61,11 +61,33 @@ def domain_records(
     wish: RecordWish,
 ) -> list[DomainRecords]:
     """Give the sets of each domain; raises CannotLook where DNS gives no verdict: nothing is guessed."""
+    found = records_or_errors(settings, domains, configs, wish)
+    for one in found:
+        if isinstance(one, ExoAuthError):
+            raise one
+    return [one for one in found if isinstance(one, DomainRecords)]
 
-    async def ask() -> list[DomainRecords]:
-        resolver = resolver_for(settings)
-        jobs = (_of_domain(settings, resolver, name, configs.get(name), wish) for name in domains)
-        return list(await asyncio.gather(*jobs))
+
+def records_or_errors(
+    settings: Settings,
+    domains: Sequence[DomainName],
+    configs: Mapping[DomainName, DkimSigningConfig],
+    wish: RecordWish,
+) -> list[DomainRecords | ExoAuthError]:
+    """Give the sets of each domain in their order, or what was wrong with it: one broken zone stops no other."""
+
+    async def one(
+        resolver: Resolver, turn: asyncio.Semaphore, name: DomainName
+    ) -> DomainRecords | ExoAuthError:
+        async with turn:
+            try:
+                return await _of_domain(settings, resolver, name, configs.get(name), wish)
+            except ExoAuthError as error:
+                return error
+
+    async def ask() -> list[DomainRecords | ExoAuthError]:
+        resolver, turn = resolver_for(settings), asyncio.Semaphore(IN_FLIGHT)
+        return list(await asyncio.gather(*(one(resolver, turn, name) for name in domains)))
 
     return asyncio.run(ask())
 

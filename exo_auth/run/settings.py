@@ -190,6 +190,7 @@ class Settings:
     limits: Limits
     jitter: timedelta
     timeouts: Timeouts
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # domains and globs by tag
     transport: str = "rest"  # or powershell
     policy_port: int = 443
     octodns_config: Path | None = None

@@ -33,7 +33,7 @@ def take_of_tenant(session: ReadingSession, patterns: Sequence[str], *, say: Say
     say("reading accepted domains and DKIM configurations")
     facts = observe_tenant(session)
     domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
-    chosen = choose(domains, patterns, settings.policy.ignore)
+    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags)
     if not patterns:
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     return asyncio.run(_take(settings, chosen, session.clock.now(), facts, say))

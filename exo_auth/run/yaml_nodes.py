@@ -81,7 +81,7 @@ def _from_yaml(error: yaml.MarkedYAMLError, file: str) -> ConfigError:
         file=file,
         line=mark.line + 1 if mark else None,
         column=mark.column + 1 if mark else None,
-        hint="indent with blanks, and put texts with : or # in quotes",
+        hint="indent with blanks, and put texts with : # or @ in quotes",
     )
 
 

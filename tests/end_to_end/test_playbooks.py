@@ -133,6 +133,94 @@ def test_a_playbook_that_excepts_a_domain(plain: Desk, tmp_path: Path) -> None:
     assert document["changes"] == []
 
 
+GROUPS = """version: 1
+tags: {{parked: [parked.example]}}
+domains: [new.example, parked.example, due.example]
+stages:
+  - {{name: park, do: park, domains: ["@parked"]}}
+  - {{name: records, do: publish, except: ["@parked"], with: {{rua: mailto:d@due.example}}}}
+  - {{name: keys, do: rotate, domains: [due.*]{gate}}}
+"""
+
+
+def test_stages_for_groups_of_domains(plain: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "groups.yaml"
+    file.write_text(GROUPS.format(gate=""))
+    wanted = {
+        ("park", "parked.example"),
+        ("records", "new.example"),
+        ("records", "due.example"),
+    }
+    document = json.loads(plain.run(f"plan {file} -o json").out)
+    assert {(one["stage"], one["domain"]) for one in document["changes"]} == wanted
+    told = {one["domain"]: one["reason"] for one in document["deferrals"]}
+    assert told == {"due.example": "then keys, when “records” is through"}, "nothing follows for the others"
+    only = json.loads(plain.run(f"plan {file} -d tag:parked -o json").out)
+    assert {one["domain"] for one in only["changes"]} == {"parked.example"}
+
+
+def test_a_gate_holds_the_changes_of_a_stage(plain: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "gated.yaml"
+    file.write_text(GROUPS.format(gate=", gate: mta-sts-enforce"))
+    assert plain.run(f"apply {file} -d due.example --yes").code == 0
+    done = plain.run(f"plan {file} -d due.example -o json")
+    assert done.code == 3, done
+    document = json.loads(done.out)
+    assert document["changes"] == []
+    (held,) = document["blockages"]
+    assert held["stage"] == "keys"
+    assert held["reason"].startswith("the gate mta-sts-enforce is closed: ")
+    file.write_text(GROUPS.format(gate=", gate: [spf, dkim-rotate]"))
+    assert verbs(plain.run(f"plan {file} -d due.example -o json"), "changes") == {"rotate"}
+
+
+TIMED = """version: 1
+domains: [new.example, due.example]
+stages:
+  - {name: records, do: publish, domains: [new.*], with: {rua: mailto:d@due.example}}
+  - {name: keys, do: all, after: 14d}
+"""
+
+
+def test_a_stage_waits_for_time(plain: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "timed.yaml"
+    file.write_text(TIMED)
+
+    def waiting() -> dict[str, str]:
+        document = json.loads(plain.run(f"plan {file} -o json").out)
+        return {one["domain"]: one["not_before"][:10] for one in document["deferrals"] if one["is_waiting"]}
+
+    first = plain.run(f"apply {file} --yes")
+    assert first.code == 4, first
+    began = waiting()
+    plain.box.advance(10 * DAY)
+    assert plain.run(f"apply {file} --yes").code == 4
+    assert waiting() == began, "counted from the change, and from the first look where nothing was to be done"
+    assert "waits before stage keys" in plain.run("journal show").out
+    plain.box.advance(4 * DAY)
+    planned = json.loads(plain.run(f"plan {file} -o json").out)
+    assert {(one["domain"], one["verb"]) for one in planned["changes"]} == {
+        ("new.example", "create"),
+        ("due.example", "rotate"),
+    }
+    assert plain.run("journal verify").code == 0
+
+
+def test_tags_of_the_configuration(plain: Desk, tmp_path: Path) -> None:
+    plain.environment["EXO_AUTH_TAGS"] = "busy=due.example,new.*"
+    assert {one["domain"] for one in json.loads(plain.run("plan -d @busy -o json").out)["changes"]} == {
+        "due.example",
+        "new.example",
+    }
+    wrong = plain.run("plan -d @bsy")
+    assert (wrong.code, "did you mean @busy?" in wrong.err) == (64, True), wrong
+    file = tmp_path / "tagged.yaml"
+    file.write_text("version: 1\ndo: rotate\nexcept: ['@bussy']\n")
+    for verb in ("playbook validate", "plan"):
+        wrong = plain.run(f"{verb} {file}")
+        assert (wrong.code, f"{file}:3:10: there is no tag" in wrong.err) == (64, True), wrong
+
+
 def test_drift_is_told(plain: Desk) -> None:
     assert plain.run("apply enforce-tls --var partners=good.partner.example --yes").code == 0
     assert plain.run("drift --detailed-exitcode").code == 0

@@ -3,7 +3,7 @@ from scenes import accepted
 
 from exo_auth.checks.domains import DomainKind, classify
 from exo_auth.errors import InputError
-from exo_auth.plan.selection import choose
+from exo_auth.plan.selection import choose, matching
 
 ROWS = (
     accepted("contoso.com", is_default=True),
@@ -44,27 +44,62 @@ CHOICES = [  # patterns, ignore, names, reason
     (("contoso.onmicrosoft.com",), (), ["contoso.onmicrosoft.com"], "spelled out, so meant"),
     (("*",), ("*.example",), ["contoso.com", "marketing.contoso.com"], "ignored by configuration"),
     (("contoso.com", "con*"), (), ["contoso.com"], "each once"),
+    (("all",), (), ["contoso.com", "marketing.contoso.com", "xn--bcher-kva.example"], "the word for all"),
+    (("@quiet",), (), ["quiet.example"], "a tag's name means any accepted domain, as a name does"),
+    (("tag:ring=1", "b*"), (), ["contoso.com", "xn--bcher-kva.example"], "the form that needs no quotes"),
+    (("@wide",), (), ["marketing.contoso.com"], "a tag's glob takes managed domains; one may meet nothing"),
+    (("all",), ("@wide",), ["contoso.com", "xn--bcher-kva.example"], "a tag can be ignored"),
 ]
+TAGS = {
+    "quiet": ("quiet.example",),
+    "ring=1": ("contoso.com",),
+    "wide": ("*.contoso.com", "*.nobody.test"),
+    "slip": ("contosso.com",),
+}
 
 
 @pytest.mark.parametrize(("patterns", "ignore", "names", "reason"), CHOICES, ids=[row[3] for row in CHOICES])
 def test_choices(patterns: tuple[str, ...], ignore: tuple[str, ...], names: list[str], reason: str) -> None:
-    assert [name.ascii for name in choose(DOMAINS, patterns, ignore)] == names, reason
+    assert [name.ascii for name in choose(DOMAINS, patterns, ignore, TAGS)] == names, reason
 
 
 WRONG = [
     ("contosso.com", "did you mean contoso.com?", "a slip"),
     ("zzz.test", "exo-auth domain list", "a stranger"),
     ("x*.org", "exo-auth domain list", "a glob that meets nothing"),
+    ("@quit", "did you mean @quiet?", "a slip in a tag"),
+    ("@zzz", "there are @quiet, @ring=1, @slip, @wide", "a tag that is none"),
+    ("@slip", "did you mean contoso.com?", "a slip inside a tag: it would be left out for ever"),
 ]
 
 
 @pytest.mark.parametrize(("text", "hint", "reason"), WRONG, ids=[row[2] for row in WRONG])
 def test_a_wrong_name_is_an_error_with_a_hint(text: str, hint: str, reason: str) -> None:
     with pytest.raises(InputError) as caught:
-        choose(DOMAINS, (text,))
+        choose(DOMAINS, (text,), (), TAGS)
     assert hint in (caught.value.hint or ""), reason
 
 
 def test_a_tenant_without_managed_domains_has_nothing_to_do() -> None:
     assert choose(classify(ROWS[3:4], ("onmicrosoft.com",)), ()) == ()
+
+
+FILTERS = [  # patterns, names, reason
+    (("*.example",), ["quiet.example"], "a filter takes what it is given, managed or not"),
+    (("*.nobody.test",), [], "a glob that meets nothing is no mistake here"),
+    (("marketing.contoso.com",), [], "accepted, and not among those looked at"),
+    (("@ring=1", "@quiet"), ["contoso.com", "quiet.example"], "tags"),
+    (("all",), ["contoso.com", "quiet.example"], "all"),
+]
+
+
+@pytest.mark.parametrize(("patterns", "names", "reason"), FILTERS, ids=[row[2] for row in FILTERS])
+def test_filters(patterns: tuple[str, ...], names: list[str], reason: str) -> None:
+    looked_at = [domain.name for domain in DOMAINS if domain.name.ascii in ("contoso.com", "quiet.example")]
+    assert sorted(name.ascii for name in matching(looked_at, DOMAINS, patterns, TAGS)) == names, reason
+
+
+def test_an_exception_that_is_misspelled_is_an_error() -> None:
+    with pytest.raises(InputError) as caught:
+        matching([], DOMAINS, ("quite.example",))
+    assert caught.value.hint == "did you mean quiet.example?"

@@ -1,11 +1,14 @@
+from datetime import timedelta
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
-from exo_auth.errors import InputError
-from exo_auth.run.playbook import VERBS, parse_playbook, read_playbook, shipped
+from exo_auth.checks.gates import Gate
+from exo_auth.errors import ConfigError, InputError
+from exo_auth.run.playbook import read_playbook, shipped
+from exo_auth.run.playbook_reader import VERBS, parse_playbook
 from exo_auth.run.playbook_schema import playbook_schema
 
 VARIABLES = {
@@ -49,7 +52,7 @@ def test_the_schema_takes_what_the_reader_takes() -> None:
     validator = jsonschema.Draft202012Validator(playbook_schema())
     for path in shipped().values():
         validator.validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    for text, _, reason in WRONG[:-1]:
+    for text, _, reason in WRONG[:-3]:
         assert not validator.is_valid(yaml.safe_load(text)), reason
 
 
@@ -82,6 +85,33 @@ WRONG = [  # text, message, reason
         "p:2:28: “rua” is no key here",
         "what a stage does not take",
     ),
+    ("version: 1\nstages: [{do: dane, gate: dkim-enabel}]\n", "p:2:27: there is no gate", "a gate"),
+    ("version: 1\nstages: [{do: dane, gate: [spf, x]}]\n", "p:2:33: there is no gate", "one of two gates"),
+    ("version: 1\nstages: [{do: dane, after: 2x}]\n", "p:2:28: ", "a duration that is none"),
+    (
+        "version: 1\nstages: [{do: dane, domain: all}]\n",
+        "p:2:21: “domain” is no key",
+        "a slip in a stage's key",
+    ),
+    (
+        "version: 1\nstages: [{do: enforce-tls, domains: all}]\n",
+        "p:2:28: “enforce-tls” is about others",
+        "domains for what is about partners",
+    ),
+    (
+        "version: 1\nstages: [{do: advance-dmarc, with: {to: rejct}}]\n",
+        "p:2:41: “to” cannot be “rejct”",
+        "a word that is none",
+    ),
+    ("version: 1\nstages: [{do: advance-dmarc, with: {observe: 30}}]\n", "p:2:46: ", "30 of what"),
+    ("version: 1\ndo: rotate\ntags: [a]\n", "p:3:7: tags must be a mapping", "tags in a list"),
+    ("version: 1\ndo: rotate\ntags: {a: b}\n", "p:3:11: the tag a must be a list", "a tag's text"),
+    ("version: 1\ndo: rotate\ntags: {a: ['@b']}\n", "p:3:12: the tag a must hold", "tags in tags"),
+    ("version: 1\ndo: rotate\ntags: {'a b': [c]}\n", "p:3:15: “a b” is no name", "a tag with a blank"),
+    ("version: 1\ndo: rotate\nvariables: {Rua: x}\n", "p:3:13: “Rua” is no name", "a variable's name"),
+    # What no schema can tell:
+    ("version: 1\nstages: [{do: dane}, {do: dane}]\n", "p:2:22: two stages are called “dane”", "names"),
+    ("version: 1\ndo: rotate\ndomains: [@x]\n", "p:3:11: not YAML", "a tag without quotes"),
     ("[", "p:1:2", "not YAML"),
 ]
 
@@ -106,6 +136,12 @@ UNFIT = [
     ("stages: [{do: dane}]", {"x": "1"}, "no variable “x”", "a value for nothing"),
     ("variables: {x: }\nstages: [{do: dane}]", {}, "“x” has no value", "a variable without a value"),
     ("stages: [{do: publish, with: {rua: '${r}'}}]", {}, "no variable “r”", "a variable that is none"),
+    (
+        "stages: [{do: publish, with: {rua: '${Rua}'}}]",
+        {},
+        "no variable “Rua”",
+        "nothing is left as it stands",
+    ),
 ]
 
 
@@ -114,3 +150,35 @@ def test_variables_that_do_not_fit(text: str, given: dict[str, str], part: str, 
     with pytest.raises(InputError) as caught:
         parse_playbook(f"version: 1\n{text}\n", "p", given)
     assert part in str(caught.value), reason
+
+
+STAGED = """version: 1
+domains: all
+except: ["@parked"]
+tags: {parked: [old.example], ring=canary: ["*.test"]}
+variables: {pause: 14d}
+stages:
+  - do: rotate
+  - {name: canary, do: publish, domains: [tag:ring=canary], except: [b.test], gate: [spf, dkim-rotate], after: "${pause}"}
+"""
+
+
+def test_a_stage_for_some_domains_behind_gates_and_time() -> None:
+    playbook = parse_playbook(STAGED, "p")
+    assert (playbook.domains, playbook.excepted) == (("all",), ("@parked",))
+    assert playbook.tags == {"parked": ("old.example",), "ring=canary": ("*.test",)}
+    stage = playbook.stages[1]
+    assert (stage.domains, stage.excepted) == (("tag:ring=canary",), ("b.test",))
+    assert stage.gates == (Gate.SPF, Gate.DKIM_ROTATE)
+    assert stage.after == timedelta(days=14)
+    assert jsonschema.Draft202012Validator(playbook_schema()).is_valid(yaml.safe_load(STAGED))
+
+
+def test_a_tag_that_nobody_gives_has_a_place_and_a_neighbour() -> None:
+    playbook = parse_playbook("version: 1\ndo: rotate\nexcept:\n  - '@parkd'\n", "p")
+    with pytest.raises(ConfigError) as caught:
+        playbook.every_tag({"parked": ("old.example",)})
+    assert str(caught.value).startswith("p:4:5: there is no tag “parkd”")
+    assert caught.value.hint == "did you mean @parked?"
+    own = parse_playbook("version: 1\ndo: rotate\nexcept: ['@p']\ntags: {p: [x.example]}\n", "p")
+    assert own.every_tag({"p": ("y.example",)})["p"] == ("x.example",), "the playbook's own come first"

@@ -1,0 +1,220 @@
+"""What one stage of a playbook wants of its domains, by the kind of stage (run)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import CannotLook, ConfigError, ExoAuthError, PublishError, SignInError
+from exo_auth.plan.change import Blockage, Change, Deferral, Verb
+from exo_auth.plan.dmarc_edit import DmarcWish
+from exo_auth.plan.plan import Plan
+from exo_auth.records.dmarc import Policy
+from exo_auth.records.mta_sts_policy import Mode
+from exo_auth.run.durations import parse_duration, render_duration
+from exo_auth.run.journal import FILE_NAME, read
+from exo_auth.run.observe import Observation
+from exo_auth.run.playbook import Stage
+from exo_auth.run.session import ReadingSession
+
+OBSERVE = "30d"
+ORDER = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
+
+Say = Callable[[str], None]
+
+
+def plan_of_stage(
+    session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...], say: Say
+) -> Plan:
+    """Plan one stage for these domains; a domain that cannot be looked at is a blockage, and the others go on."""
+    scene = replace(observation.scene, chosen=names)
+    if stage.do in ("all", "enable", "rotate", "upgrade-keys"):
+        return _dkim(session, observation, stage, names)
+    if stage.do == "enforce-tls":
+        return _partners(session, stage, say)
+    if stage.do == "dane":
+        from exo_auth.run.dane_steps import next_dane_step
+        from exo_auth.run.mail_flow_changes import plan_features
+
+        return plan_features(session, names, next_dane_step)
+    if stage.do == "publish-mta-sts":
+        return _mta_sts(session, stage, names, scene.now)
+    return _records(session, observation, stage, names)
+
+
+def _dkim(
+    session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
+) -> Plan:
+    from exo_auth.plan.dkim import plan_enable, plan_everything, plan_rotation, plan_upgrade
+
+    planners = {
+        "all": plan_everything,
+        "enable": plan_enable,
+        "rotate": plan_rotation,
+        "upgrade-keys": plan_upgrade,
+    }
+    plan = planners[stage.do](replace(observation.scene, chosen=names))
+    if session.settings.octodns_config is None:
+        return plan
+    from exo_auth.run.dns_changes import open_zones, with_publication
+
+    return with_publication(plan, open_zones(session.settings), session.settings.limits)
+
+
+def _partners(session: ReadingSession, stage: Stage, say: Say) -> Plan:
+    from exo_auth.plan.mail_flow import PartnerWish
+    from exo_auth.run.mail_flow_changes import plan_partners
+    from exo_auth.run.partner import demand_of
+
+    verify = stage.value("verify", "encryption")
+    demand_of(verify, stage.value("tls_domain"))
+    how = "rule" if verify == "encryption" else "connector"
+    mode = stage.value("mode", "Audit").capitalize()
+    wishes = [
+        PartnerWish(DomainName.parse(name), how, mode, verify, stage.value("tls_domain"))
+        for name in stage.values.get("partners", ())
+    ]
+    port = session.settings.smtp_port
+    return plan_partners(session, wishes, removes=False, probes=True, port=port, say=say)
+
+
+def _records(
+    session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
+) -> Plan:
+    """Plan the record sets of the domains, to be published through octoDNS."""
+    from exo_auth.run.dns_changes import open_zones, plan_publication
+    from exo_auth.run.record_export import DomainRecords, RecordWish, records_or_errors
+
+    rua = stage.values.get("rua", ())
+    wish = RecordWish(
+        DmarcWish(rua=rua),
+        stage.values.get("tls_rua", ()),
+        stage.value("policy_host"),
+        is_parked=stage.do == "park",
+    )
+    if stage.do == "advance-dmarc":
+        return _advance(session, observation, stage, names)
+    configs = {config.domain: config for config in observation.scene.tenant.dkim_configs}
+    zones = open_zones(session.settings)
+    parts = records_or_errors(session.settings, names, configs, wish)
+    found = [one for one in parts if isinstance(one, DomainRecords)]
+    held = [
+        trouble(name, one) for name, one in zip(names, parts, strict=True) if isinstance(one, ExoAuthError)
+    ]
+    scene = observation.scene
+    plan = plan_publication(zones, found, scene.limits, scene.now, scene.tenant.tenant)
+    return replace(plan, blockages=(*plan.blockages, *held))
+
+
+def trouble(name: DomainName, error: ExoAuthError) -> Blockage:
+    """Hold back one domain about which something is wrong; raises what is wrong with all of them."""
+    if isinstance(error, SignInError | ConfigError):
+        raise error
+    reason = f"{error.message}; {error.hint}" if error.hint else error.message
+    return Blockage(name, Verb.PUBLISH, reason, (), is_unknown=isinstance(error, CannotLook | PublishError))
+
+
+def _advance(
+    session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
+) -> Plan:
+    """Plan one step of DMARC: from none to quarantine, from quarantine to reject, as far as `to` says.
+
+    No step is taken before the last one has been observed for so long (`observe`, 30 days): reports arrive days late, and
+    a sender who was overlooked loses mail from the first day on.
+    """
+    from exo_auth.plan.dmarc_edit import policy_named
+    from exo_auth.run.dns_changes import open_zones, plan_publication
+    from exo_auth.run.policy_records import generate_dmarc, live_policy
+    from exo_auth.run.record_export import DomainRecords
+
+    last = policy_named(stage.value("to", "reject")) or Policy.REJECT
+    found = []
+    deferrals = []
+    blockages = []
+    window = parse_duration(stage.value("observe", OBSERVE))
+    since = _published_since(session)
+    for name in names:
+        try:
+            now = live_policy(session.settings, name)
+            if now is not None and ORDER.index(now) < ORDER.index(last):
+                held = _observed(name, since.get(f"_dmarc.{name.ascii}"), window, observation.scene.now)
+                if held is not None:
+                    deferrals.append(held)
+                    continue
+            step = ORDER[min(ORDER.index(now) + 1, ORDER.index(last))] if now is not None else Policy.NONE
+            wish = DmarcWish(max(step, now or Policy.NONE, key=ORDER.index), rua=stage.values.get("rua", ()))
+            change = generate_dmarc(session.settings, name.ascii, wish)
+        except ExoAuthError as error:
+            blockages.append(trouble(name, error))
+            continue
+        found.append(DomainRecords(name, name, None, (change,), ()))
+    scene = observation.scene
+    zones = open_zones(session.settings)
+    plan = plan_publication(zones, found, scene.limits, scene.now, scene.tenant.tenant)
+    return replace(plan, deferrals=(*plan.deferrals, *deferrals), blockages=(*plan.blockages, *blockages))
+
+
+def _observed(name: DomainName, since: datetime | None, window: timedelta, now: datetime) -> Deferral | None:
+    """Hold a stricter policy back until the present one has been watched long enough."""
+    if not window:
+        return None
+    if since is None:
+        reason = "nobody here knows since when the DMARC record stands: read its reports, then give observe=0d once"
+        return Deferral(name, reason, None, is_waiting=True, verb=Verb.PUBLISH)
+    if now < since + window:
+        reason = f"the DMARC record is observed for {render_duration(window)} before the policy gets stricter"
+        return Deferral(name, reason, since + window, is_waiting=True, verb=Verb.PUBLISH)
+    return None
+
+
+def _published_since(session: ReadingSession) -> dict[str, datetime]:
+    """Give when each TXT set was published last by us, by its owner and the service's clock."""
+    from exo_auth.run.journal_place import journal_of_dns
+
+    found: dict[str, datetime] = {}
+    for path in (session.state / FILE_NAME, journal_of_dns(session.settings)):
+        intents: dict[int, str] = {}
+        for line in read(path):
+            change = line.body.get("change", {})
+            if line.event == "intent" and change.get("parameters", {}).get("type") == "TXT":
+                intents[line.number] = str(change["parameters"]["name"])
+            elif line.event == "result" and line.body.get("result") == "applied":
+                owner = intents.get(int(line.body.get("intent", 0)))
+                if owner is not None:
+                    found[owner] = max(line.service_time, found.get(owner, line.service_time))
+    return found
+
+
+def _mta_sts(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...], now: datetime) -> Plan:
+    """Plan the record at `_mta-sts`; the file comes first, and is hosted elsewhere."""
+    from exo_auth.facts.tenant import TenantRef
+    from exo_auth.run.dns_changes import open_zones, planned_or_held
+    from exo_auth.run.policy_records import MtaStsWish, mode_named, next_mta_sts_step
+
+    zones = open_zones(session.settings)
+    mode: Mode | None = mode_named(stage.value("mode")) if stage.value("mode") else None
+    parts: list[Change | Blockage | Deferral | None] = []
+    for name in names:
+        try:
+            step = next_mta_sts_step(session.settings, name.ascii, MtaStsWish(mode), now)
+        except ExoAuthError as error:
+            parts.append(trouble(name, error))
+            continue
+        if step.step == "done":
+            continue
+        if step.waits_for_file:
+            parts.append(Deferral(name, step.reason, None, is_waiting=True, verb=Verb.PUBLISH))
+            continue
+        parts.append(planned_or_held(zones, name, step.change))
+    tenant = TenantRef(session.tenant_id, session.settings.tenant, session.settings.cloud.name)
+    return Plan(
+        tenant,
+        now,
+        stage.name,
+        {},
+        tuple(one for one in parts if isinstance(one, Change)),
+        tuple(one for one in parts if isinstance(one, Deferral)),
+        tuple(one for one in parts if isinstance(one, Blockage)),
+    )

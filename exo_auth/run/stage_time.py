@@ -1,0 +1,67 @@
+"""The time between stages: since when a domain is through the ones before, as the journal tells (run)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from exo_auth.domain_name import DomainName
+from exo_auth.plan.change import Deferral
+from exo_auth.plan.outcome import Result
+from exo_auth.plan.plan import Plan
+from exo_auth.run.durations import render_duration
+from exo_auth.run.journal import JournalLine
+from exo_auth.run.playbook import Stage
+
+THROUGH = "through"  # the journal's event: an apply found a domain through all stages before this one
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A domain came to a stage that waits, and the journal does not say when: counted from here on, once it is noted."""
+
+    domain: DomainName
+    stage: str
+
+
+def hold_for_time(
+    plan: Plan, stage: Stage, before: Collection[str], lines: Iterable[JournalLine], now: datetime
+) -> tuple[Plan, tuple[Arrival, ...]]:
+    """Take out the changes of domains that were not through the stages `before` for long enough.
+
+    The time counts from the last change of those stages that took effect. Where they had nothing to do it counts from the
+    first apply that found the domain through them; such arrivals are given, to be noted.
+    """
+    names = sorted({change.target for change in plan.changes})
+    if not stage.after or not names:
+        return plan, ()
+    since = through_since(lines, stage.name, before)
+    arrivals = tuple(Arrival(name, stage.name) for name in names if name.ascii not in since)
+    held = []
+    for name in names:
+        ends = since.get(name.ascii, now) + stage.after
+        if now < ends:
+            verb = next(change.verb for change in plan.changes if change.target == name)
+            reason = f"{render_duration(stage.after)} after the stages before: {', '.join(before) or 'none'}"
+            held.append(Deferral(name, reason, ends, is_waiting=True, verb=verb))
+    waiting = {one.target for one in held}
+    changes = tuple(change for change in plan.changes if change.target not in waiting)
+    return replace(plan, changes=changes, deferrals=(*plan.deferrals, *held)), arrivals
+
+
+def through_since(lines: Iterable[JournalLine], stage: str, before: Collection[str]) -> dict[str, datetime]:
+    """Give since when domains are through the stages before, by the service's clock and their ASCII names."""
+    found: dict[str, datetime] = {}
+    intents: dict[int, str] = {}
+    for line in lines:
+        change = line.body.get("change", {})
+        if line.event == "intent" and change.get("stage") in before:
+            intents[line.number] = str(change["domain"])
+        elif line.event == "result" and line.body.get("result") == Result.APPLIED.value:
+            domain = intents.get(int(line.body.get("intent", 0)))
+            if domain is not None:
+                found[domain] = line.service_time
+        elif line.event == THROUGH and line.body.get("stage") == stage:
+            found.setdefault(str(line.body["domain"]), line.service_time)
+    return found
