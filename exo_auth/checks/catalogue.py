@@ -12,6 +12,7 @@ from exo_auth.checks import (
     entries_dns,
     entries_partner_tls,
     entries_spf,
+    entries_tenant,
     entries_transport,
 )
 from exo_auth.checks.entry import Entry, Profile
@@ -28,6 +29,7 @@ CATALOGUE: dict[str, Entry] = {
         entries_dns.ENTRIES,
         entries_transport.ENTRIES,
         entries_partner_tls.ENTRIES,
+        entries_tenant.ENTRIES,
     )
 }
 

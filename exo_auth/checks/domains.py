@@ -36,6 +36,8 @@ class DomainKind(StrEnum):
 
 
 MANAGED_KINDS = frozenset({DomainKind.CUSTOM, DomainKind.SUBDOMAIN})
+# A domain that may not send is no business of who signs, but may be forged like any other.
+CHECKED_KINDS = MANAGED_KINDS | {DomainKind.NOT_SENDING}
 
 _WHY_UNMANAGED = {
     DomainKind.INITIAL: "Microsoft publishes its records; name it with -d to work on it all the same",

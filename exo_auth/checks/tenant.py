@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from exo_auth.checks.catalogue import finding
+from exo_auth.checks.connections import check_connections, check_domain_connections
 from exo_auth.checks.dmarc_policy import judge
 from exo_auth.checks.finding import DnsRecord, Finding, Severity
 from exo_auth.checks.spf_cost import domains_authorized
 from exo_auth.checks.zone import is_exchange_online
+from exo_auth.domain_name import DomainName
+from exo_auth.facts.connections import Connections
 from exo_auth.facts.dns import Found
 from exo_auth.facts.domain import DomainFacts
+from exo_auth.facts.spf import SpfNode
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig
 from exo_auth.records.dmarc import Policy
 from exo_auth.records.spf import SpfRecord
@@ -20,6 +24,8 @@ from exo_auth.records.spf import SpfRecord
 SPF_INCLUDES = frozenset(  # of all Microsoft clouds
     {"spf.protection.outlook.com", "spf.protection.office365.us", "spf.protection.partner.outlook.cn"}
 )
+PARKED_SPF = "v=spf1 -all"
+LONGEST_SURE = 40  # characters of a name that Exchange certainly keeps in the label of a host
 _BROKEN = frozenset({Severity.FAIL, Severity.UNKNOWN})
 
 
@@ -33,23 +39,56 @@ class TenantView:
     now: datetime
     max_key_age: timedelta
     is_initial: bool = False
+    connections: Connections | None = None
 
 
 def check_tenant(facts: DomainFacts, view: TenantView, dkim: Iterable[Finding]) -> tuple[Finding, ...]:
     """Compare; `dkim` are the findings about the selectors, which tell whether the idle one is broken."""
     if view.is_initial:
-        return ()
+        return check_connections(facts.domain, view.connections) if view.connections is not None else ()
     return (
+        *_sending(facts, view),
         *_spf(facts, view),
         *_mx(facts, view),
+        *_connections(facts, view),
         *_dmarc(facts, view),
         *_rotation(facts, view, tuple(dkim)),
     )
 
 
+def _sending(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:
+    tree = facts.spf
+    if tree is None or not isinstance(tree.record, SpfRecord):
+        return
+    if view.accepted.sending_disabled and view.spf_include in domains_authorized(tree):
+        yield finding(
+            "SPF-SENDING-DISABLED",
+            facts.domain,
+            "SPF names Exchange Online, and the tenant may not send from the domain",
+            seen=f"SendingFromDomainDisabled True; {tree.texts[0]}",
+            wanted=PARKED_SPF,
+            records=(DnsRecord(facts.domain, "TXT", PARKED_SPF),),
+        )
+    if not view.accepted.sending_disabled and _is_parked(tree):
+        yield finding(
+            "DOMAIN-SENDING-ENABLED",
+            facts.domain,
+            "DNS says that nobody sends from the domain, and the tenant lets its users",
+            seen=f"{tree.texts[0]}; SendingFromDomainDisabled False",
+            wanted="SendingFromDomainDisabled True, or an SPF record that names Exchange Online",
+            remedy=f"Set-AcceptedDomain -Identity {facts.domain.ascii} -SendingFromDomainDisabled $true",
+        )
+
+
+def _is_parked(tree: SpfNode) -> bool:
+    return [" ".join(text.lower().split()) for text in tree.texts] == [PARKED_SPF]
+
+
 def _spf(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:
     tree = facts.spf
     if tree is None or not isinstance(tree.record, SpfRecord) or view.accepted.sending_disabled:
+        return
+    if _is_parked(tree):
         return
     own = view.spf_include
     named = domains_authorized(tree)
@@ -87,6 +126,33 @@ def _mx(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:
             seen=", ".join(sorted(hosts)),
             wanted="the host that the tenant names, unless a gateway stands before it",
         )
+    for host in sorted(filter(is_exchange_online, hosts)):
+        if not _is_named_after(host, facts.domain):
+            yield finding(
+                "MX-OTHER-DOMAIN",
+                facts.domain,
+                f"{host} looks like the host of another domain",
+                seen=f"MX {host}",
+                wanted="the host that the admin centre shows for this domain",
+            )
+
+
+def _is_named_after(host: str, domain: DomainName) -> bool:
+    """Is the first label made of the domain? Hyphens come and go in it, and a suffix may follow where names clash."""
+    label = host.partition(".")[0].replace("-", "")
+    wanted = domain.ascii.replace(".", "").replace("-", "")
+    return label.startswith(wanted[:LONGEST_SURE])
+
+
+def _connections(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:
+    if view.connections is None or not isinstance(facts.mx, Found):
+        return
+    hosts = [mx.host for mx in facts.mx.values if mx.host]
+    own = [host for host in hosts if is_exchange_online(host)]
+    foreign = sorted(set(hosts) - set(own))
+    yield from check_domain_connections(
+        view.accepted, view.connections, gateway=foreign[0] if foreign else "", comes_here=bool(own)
+    )
 
 
 def _dmarc(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:

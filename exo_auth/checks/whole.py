@@ -130,6 +130,8 @@ def _dkim(facts: DomainFacts, view: TenantView | None) -> tuple[Finding, ...]:
         return ()
     if view is None:
         return check_public_keys(facts.dkim)
+    if view.accepted.sending_disabled:  # nobody signs
+        return ()
     return check_dkim(DkimFacts(facts.domain, view.config, facts.dkim, view.now, view.is_initial))
 
 

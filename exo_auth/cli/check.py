@@ -70,7 +70,7 @@ class Looking:
             "--only",
             metavar="SUBJECT",
             envvar="EXO_AUTH_ONLY",
-            help="dns, mx, spf, dkim, dmarc, mta-sts, tls-rpt, dane, bimi. Repeatable, or with commas.",
+            help="dns, mx, spf, dkim, dmarc, mta-sts, tls-rpt, dane, bimi, connectors. Repeatable, or with commas.",
             autocompletion=_subjects,
         ),
     ] = None

@@ -109,6 +109,8 @@ def _inbound_connector(row: Row) -> InboundConnector:
         restricts_to_addresses=row.boolean("RestrictDomainsToIPAddresses"),
         certificate_name=row.text("TlsSenderCertificateName", "").lower(),
         sender_addresses=row.texts("SenderIPAddresses"),
+        skips_last_address=row.boolean("EFSkipLastIP", False),
+        skipped_addresses=row.texts("EFSkipIPs"),
         comment=row.text("Comment", ""),
         changed=row.moment("WhenChangedUTC"),
         extra=row.rest(),

@@ -25,6 +25,7 @@ class Subject(StrEnum):
     TLS_RPT = "tls-rpt"
     DANE = "dane"
     BIMI = "bimi"
+    CONNECTORS = "connectors"  # of the tenant: needs a sign-in
 
 
 ALL_SUBJECTS = frozenset(Subject)

@@ -114,6 +114,8 @@ class InboundConnector:
     restricts_to_addresses: bool  # RestrictDomainsToIPAddresses
     certificate_name: str = ""  # TlsSenderCertificateName, maybe with `*.`
     sender_addresses: tuple[str, ...] = ()  # IPv4 addresses and ranges
+    skips_last_address: bool = False  # EFSkipLastIP: enhanced filtering looks behind the gateway
+    skipped_addresses: tuple[str, ...] = ()  # EFSkipIPs
     comment: str = ""
     changed: datetime | None = None  # UTC
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

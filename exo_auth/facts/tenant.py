@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from exo_auth.domain_name import DomainName
+from exo_auth.facts.connections import Connections
 
 
 @dataclass(frozen=True, order=True)
@@ -109,6 +110,7 @@ class TenantFacts:
     granted_cmdlets: frozenset[str] | None = None
     service_clock: datetime | None = None
     warnings: tuple[str, ...] = ()
+    connections: Connections | None = None  # None where nobody asked
 
     def accepted(self, domain: DomainName) -> AcceptedDomain | None:
         """Give the accepted domain of that name."""

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from exo_auth.checks.domains import ClassifiedDomain
+from exo_auth.checks.domains import MANAGED_KINDS, ClassifiedDomain, DomainKind
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 
@@ -25,13 +25,15 @@ def choose(
     patterns: Sequence[str],
     ignore: Iterable[str] = (),
     tags: Tags = NO_TAGS,
+    kinds: frozenset[DomainKind] = MANAGED_KINDS,
 ) -> tuple[DomainName, ...]:
-    """Choose domains by name, glob, tag (`@parked`, `tag:parked`) or `all`; no pattern means all that are managed.
+    """Choose domains by name, glob, tag (`@parked`, `tag:parked`) or `all`; no pattern means all of the kinds.
 
-    A glob takes managed domains only. A name takes any accepted domain, because whoever spells it out means it.
-    Raises InputError for a name the tenant does not accept, a tag that is none, and a glob that meets nothing.
+    By default those are the managed ones. A glob takes domains of the kinds only. A name takes any accepted domain,
+    because whoever spells it out means it. Raises InputError for a name the tenant does not accept, a tag that is
+    none, and a glob that meets nothing.
     """
-    names = [domain.name for domain in domains if domain.is_managed]
+    names = [domain.name for domain in domains if domain.kind in kinds]
     ignored = matching(names, domains, tuple(ignore), tags, is_strict=False)
     managed = [name for name in names if name not in ignored]
     chosen: set[DomainName] = set()

@@ -7,7 +7,7 @@ import gc
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.changes import Baseline
 from exo_auth.checks.domain_report import DomainReport, Tally
-from exo_auth.checks.domains import ClassifiedDomain, classify
+from exo_auth.checks.domains import CHECKED_KINDS, ClassifiedDomain, classify
 from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import Severity
 from exo_auth.checks.gates import SUBJECTS, Gate, judge_gate
@@ -41,7 +41,7 @@ IN_FLIGHT = 64  # domains
 OWN_AT_INITIAL = frozenset(
     code
     for code in CATALOGUE
-    if code.startswith(("DMARC-", "DKIM-")) or code in ("TRANSIENT", "DNSSEC-BOGUS")
+    if code.startswith(("DMARC-", "DKIM-", "CONNECTOR-", "TENANT-")) or code in ("TRANSIENT", "DNSSEC-BOGUS")
 )
 
 OnReport = Callable[[DomainReport], None]
@@ -120,13 +120,16 @@ def check_tenant(
     say: Callable[[str], None],
 ) -> Tally:
     """Check domains of the tenant: DNS, and what the tenant itself says beside it."""
-    from exo_auth.run.observe import observe_tenant
+    from exo_auth.run.observe import observe_connections, observe_tenant
 
     settings = session.settings
     say("reading accepted domains and DKIM configurations")
     facts = observe_tenant(session)
+    if Subject.CONNECTORS in request.looked_at:
+        say("reading connectors")
+        facts = replace(facts, connections=observe_connections(session))
     domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
-    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags)
+    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags, CHECKED_KINDS)
     if not patterns:  # its DMARC record is the tenant's to publish
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     judge = tenant_judge(settings, facts, domains, request, session.clock.now())
@@ -205,6 +208,7 @@ def tenant_judge(
             now,
             settings.policy.max_key_age,
             domain.accepted.is_initial,
+            facts.connections if Subject.CONNECTORS in request.looked_at else None,
         )
         return report_on(seen, request, now, view)
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from exo_auth.checks.domains import ClassifiedDomain, classify
 from exo_auth.domain_name import DomainName
+from exo_auth.errors import ExchangeError
+from exo_auth.exchange.mail_flow_cmdlets import GET_INBOUND_CONNECTOR, GET_OUTBOUND_CONNECTOR
+from exo_auth.facts.connections import Connections, NotRead
 from exo_auth.facts.tenant import TenantFacts, TenantRef
 from exo_auth.plan.dkim import Scene
 from exo_auth.plan.selection import EVERY, Tags, choose
 from exo_auth.run.journal import FILE_NAME, read
 from exo_auth.run.recover import Recovery, recover
 from exo_auth.run.session import ReadingSession
+
+Listed = TypeVar("Listed")
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,21 @@ def observe_tenant(session: ReadingSession) -> TenantFacts:
         service_clock=session.reader.last_service_clock,
         warnings=session.reader.warnings,
     )
+
+
+def observe_connections(session: ReadingSession) -> Connections:
+    """Read the connectors of both directions: three requests; what cannot be read is told as such."""
+    return Connections(
+        _listing(GET_OUTBOUND_CONNECTOR, session.reader.outbound_connectors),
+        _listing(GET_INBOUND_CONNECTOR, session.reader.inbound_connectors),
+    )
+
+
+def _listing(cmdlet: str, read: Callable[[], tuple[Listed, ...]]) -> tuple[Listed, ...] | NotRead:
+    try:
+        return read()
+    except ExchangeError as error:
+        return NotRead(cmdlet, error.message)
 
 
 def observe_domains(session: ReadingSession) -> tuple[ClassifiedDomain, ...]:

@@ -19,6 +19,7 @@ from exo_auth.errors import InputError
 from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind
 from exo_auth.facts.domain import Certificate, FetchFault, PolicyFetch
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig, SelectorKey, TenantFacts, TenantRef
+from exo_auth.run.snapshot_connections import connections_document, read_connections
 
 if TYPE_CHECKING:
     from exo_auth.lookup.domain_facts import Sources
@@ -225,6 +226,7 @@ def _tenant_document(tenant: TenantFacts) -> dict[str, Any]:
         "service_clock": tenant.service_clock.isoformat() if tenant.service_clock else None,
         "accepted_domains": [_accepted_document(row) for row in tenant.accepted_domains],
         "dkim_configs": [_config_document(row) for row in tenant.dkim_configs],
+        "connections": connections_document(tenant.connections) if tenant.connections is not None else None,
     }
 
 
@@ -235,6 +237,7 @@ def _tenant(document: dict[str, Any]) -> TenantFacts:
         tuple(map(_accepted, document["accepted_domains"])),
         tuple(map(_config, document["dkim_configs"])),
         service_clock=datetime.fromisoformat(clock) if clock else None,
+        connections=read_connections(document["connections"]) if document.get("connections") else None,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from exo_auth.checks.domains import classify
+from exo_auth.checks.domains import CHECKED_KINDS, classify
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
 from exo_auth.facts.tenant import TenantFacts
@@ -27,13 +27,13 @@ def take_of_names(settings: Settings, names: Iterable[DomainName], *, now: datet
 
 def take_of_tenant(session: ReadingSession, patterns: Sequence[str], *, say: Say) -> Snapshot:
     """Take a snapshot of domains of the tenant, with what the tenant says about them."""
-    from exo_auth.run.observe import observe_tenant
+    from exo_auth.run.observe import observe_connections, observe_tenant
 
     settings = session.settings
     say("reading accepted domains and DKIM configurations")
-    facts = observe_tenant(session)
+    facts = replace(observe_tenant(session), connections=observe_connections(session))
     domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
-    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags)
+    chosen = choose(domains, patterns, settings.policy.ignore, settings.tags, CHECKED_KINDS)
     if not patterns:
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     return asyncio.run(_take(settings, chosen, session.clock.now(), facts, say))

@@ -107,7 +107,31 @@ def test_a_domain_in_order_has_no_findings() -> None:
 
 TENANT = [  # facts, view, findings, reason
     ({}, {}, set(), "all is well"),
-    ({"spf": spf_tree("v=spf1 -all")}, {}, {"SPF-NO-M365"}, "Exchange Online is not named"),
+    ({"spf": spf_tree("v=spf1 mx -all")}, {}, {"SPF-NO-M365"}, "Exchange Online is not named"),
+    (
+        {"spf": spf_tree("v=spf1 -ALL")},
+        {},
+        {"DOMAIN-SENDING-ENABLED"},
+        "parked in DNS, and not in the tenant",
+    ),
+    (
+        {},
+        {"accepted": accepted(sending_disabled=True)},
+        {"SPF-SENDING-DISABLED"},
+        "forbidden in the tenant, and not in DNS",
+    ),
+    (
+        {"mx": found(Exchanger(0, "fabrikam-com.mail.protection.outlook.com"))},
+        {},
+        {"MX-OTHER-DOMAIN"},
+        "the host of another domain",
+    ),
+    (
+        {"mx": found(Exchanger(0, "contoso-com03i.o-v1.mx.microsoft"))},
+        {},
+        set(),
+        "Exchange appends a suffix where names clash",
+    ),
     (
         {"spf": spf_tree("v=spf1 include:spf.protection.office365.us -all", "spf.protection.office365.us")},
         {},

@@ -1,7 +1,7 @@
 import pytest
 from scenes import accepted
 
-from exo_auth.checks.domains import DomainKind, classify
+from exo_auth.checks.domains import CHECKED_KINDS, DomainKind, classify
 from exo_auth.errors import InputError
 from exo_auth.plan.selection import choose, matching
 
@@ -78,6 +78,11 @@ def test_a_wrong_name_is_an_error_with_a_hint(text: str, hint: str, reason: str)
     with pytest.raises(InputError) as caught:
         choose(DOMAINS, (text,), (), TAGS)
     assert hint in (caught.value.hint or ""), reason
+
+
+def test_a_check_looks_at_domains_that_may_not_send_as_well() -> None:
+    chosen = choose(DOMAINS, (), kinds=CHECKED_KINDS)
+    assert {name.ascii for name in chosen} - {name.ascii for name in choose(DOMAINS, ())} == {"quiet.example"}
 
 
 def test_a_tenant_without_managed_domains_has_nothing_to_do() -> None:

@@ -1,0 +1,58 @@
+"""Connectors in a snapshot: every field that has a name, so that they can be judged again (run)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from exo_auth.facts.connections import Connections, NotRead
+from exo_auth.facts.mail_flow import InboundConnector, OutboundConnector
+
+Connector = TypeVar("Connector", OutboundConnector, InboundConnector)
+
+_LEFT_OUT = ("extra", "changed")  # what no rule looks at
+
+
+def connections_document(connections: Connections) -> dict[str, Any]:
+    """Write the connectors as plain JSON values."""
+    return {
+        "outbound": _listing_document(connections.outbound),
+        "inbound": _listing_document(connections.inbound),
+    }
+
+
+def read_connections(document: Mapping[str, Any]) -> Connections:
+    """Take them back; raises KeyError, TypeError for another shape."""
+    return Connections(
+        _listing(OutboundConnector, document["outbound"]), _listing(InboundConnector, document["inbound"])
+    )
+
+
+def _listing_document(listing: tuple[OutboundConnector, ...] | tuple[InboundConnector, ...] | NotRead) -> Any:
+    if isinstance(listing, NotRead):
+        return {"not_read": [listing.cmdlet, listing.why]}
+    return [_connector_document(connector) for connector in listing]
+
+
+def _connector_document(connector: OutboundConnector | InboundConnector) -> dict[str, Any]:
+    values = {field.name: getattr(connector, field.name) for field in fields(connector)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name not in _LEFT_OUT
+    }
+
+
+def _listing(kind: type[Connector], document: Any) -> tuple[Connector, ...] | NotRead:
+    if isinstance(document, Mapping):
+        cmdlet, why = document["not_read"]
+        return NotRead(cmdlet, why)
+    return tuple(_connector(kind, row) for row in document)
+
+
+def _connector(kind: type[Connector], row: Mapping[str, Any]) -> Connector:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
+    }
+    return kind(**values)
