@@ -79,18 +79,23 @@ def check_partner(facts: PartnerFacts, demand: TlsDemand, now: datetime) -> tupl
 
 def _findings(facts: PartnerFacts, demand: TlsDemand, now: datetime) -> Iterator[Finding]:
     of_mx = [one for one in check_mx(facts.dns) if one.code in _OF_MX]
-    yield from (_as_partners(one, has_way=bool(facts.probes)) for one in of_mx)
-    if not facts.probes:
+    has_way = bool(facts.probes) if facts.is_probed else _has_address(facts.dns)
+    yield from (_as_partners(one, has_way=has_way) for one in of_mx)
+    if not has_way:
         if not of_mx:
             yield _nobody(facts)
         return
-    if all(probe.fault in NOT_CONNECTED for probe in facts.probes):
+    if facts.probes and all(probe.fault in NOT_CONNECTED for probe in facts.probes):
         yield _blocked(facts)
     else:
         for host in dict.fromkeys(probe.host for probe in facts.probes):
             yield from _host_findings(facts.domain, facts.probes_of(host), demand, now)
     if how := enforced_by(facts.dns):
         yield finding("TLS-ENFORCED-ALREADY", facts.domain, f"{facts.domain} is protected by {how}", seen=how)
+
+
+def _has_address(facts: DomainFacts) -> bool:
+    return any(isinstance(answer, Found) for host in facts.hosts for answer in (host.ipv4, host.ipv6))
 
 
 def _as_partners(one: Finding, *, has_way: bool) -> Finding:

@@ -10,10 +10,15 @@ import typer
 
 from exo_auth.cli.check import FailOn, findings_exit_code
 from exo_auth.cli.options import Common, Writing, command
+from exo_auth.cli.rule_terms import RuleTerms
 from exo_auth.cli.talk import progress, put, warner
 
 if TYPE_CHECKING:
-    from exo_auth.plan.mail_flow import PartnerWish
+    from collections.abc import Callable
+
+    from exo_auth.plan.partner_wish import PartnerWish
+    from exo_auth.run.mail_flow_changes import ProbeWish
+    from exo_auth.run.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 rule = typer.Typer(no_args_is_help=True)
@@ -116,9 +121,13 @@ def probe(
 
 
 Partners = Annotated[list[str], typer.Argument(metavar="PARTNER...", help="Mail domains of partners.")]
-Enforce = Annotated[
-    bool,
-    typer.Option("--enforce", envvar="EXO_AUTH_TLS_ENFORCE", help="Act; else the rule only audits."),
+Mode = Annotated[
+    bool | None,
+    typer.Option(
+        "--enforce/--audit",
+        envvar="EXO_AUTH_TLS_ENFORCE",
+        help="Act, or only audit. A new rule audits; else it stays as it is.",
+    ),
 ]
 Adopt = Annotated[
     bool,
@@ -129,7 +138,7 @@ NoProbe = Annotated[
     typer.Option(
         "--no-probe",
         envvar="EXO_AUTH_NO_PROBE",
-        help="Do not ask the partner's hosts first: on your own head.",
+        help="Look at the partner's DNS alone, and do not ask its hosts for TLS: on your own head.",
     ),
 ]
 Inbound = Annotated[
@@ -141,6 +150,63 @@ Inbound = Annotated[
         help="Make an inbound connector too, switched off, that wants this name of the sender's certificate.",
     ),
 ]
+InboundTls = Annotated[
+    bool,
+    typer.Option(
+        "--inbound-tls",
+        envvar="EXO_AUTH_INBOUND_TLS",
+        help="Make an inbound connector too, switched off, that demands TLS, whatever the certificate.",
+    ),
+]
+InboundOn = Annotated[
+    bool | None,
+    typer.Option(
+        "--inbound-on/--inbound-off",
+        envvar="EXO_AUTH_INBOUND_ON",
+        help="Switch the inbound connector: a wrong one rejects real mail at once. Default: off, or as it is.",
+    ),
+]
+MtaStsMode = Annotated[
+    str,
+    typer.Option(
+        "--mta-sts-mode",
+        metavar="MODE",
+        envvar="EXO_AUTH_MTA_STS_MODE",
+        help="Opportunistic (the service's default) or None: mail by the connector heeds the partner's MTA-STS.",
+    ),
+]
+DaneMode = Annotated[
+    str,
+    typer.Option(
+        "--smtp-dane-mode",
+        metavar="MODE",
+        envvar="EXO_AUTH_SMTP_DANE_MODE",
+        help="Opportunistic (the service's default), Mandatory, or None: mail by it heeds the partner's TLSA.",
+    ),
+]
+Priority = Annotated[
+    int | None,
+    typer.Option(
+        "--priority",
+        min=0,
+        metavar="N",
+        envvar="EXO_AUTH_RULE_PRIORITY",
+        help="The rule's place; 0 acts first. A new one acts last; else it stays where it is.",
+    ),
+]
+RuleName = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        envvar="EXO_AUTH_RULE_NAME",
+        help="One rule of this name for all PARTNERs, or without any for all mail that the options name.",
+    ),
+]
+PartnersOrNone = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[PARTNER...]", help="Mail domains of partners. Sub-domains are meant, too."),
+]
 
 
 @rule.command("set")
@@ -148,38 +214,51 @@ Inbound = Annotated[
 def set_rule(
     common: Common,
     writing: Writing,
-    partners: Partners,
-    enforce: Enforce = False,
+    terms: RuleTerms,
+    partners: PartnersOrNone = None,
+    enforce: Mode = None,
+    name: RuleName = "",
+    priority: Priority = None,
     adopt: Adopt = False,
     no_probe: NoProbe = False,
     port: Port = 25,
 ) -> None:
     """Make or change the transport rule that requires TLS to a partner: auditing first, then enforcing.
 
-    Example:  exo-auth tls rule set fabrikam.com --enforce
-    """
-    from exo_auth.domain_name import DomainName
-    from exo_auth.plan.mail_flow import PartnerWish
+    The rule is as it is told here: a condition of ours that is no longer given goes.
 
-    mode = "Enforce" if enforce else "Audit"
-    wishes = [PartnerWish(DomainName.parse(name), "rule", mode, adopts=adopt) for name in partners]
-    _write(common, writing, wishes, probes=not no_probe, port=port)
+    Example:  exo-auth tls rule set fabrikam.com --from-group legal@contoso.com --enforce
+    """
+    from exo_auth.run.partner_wishes import RuleWords, rule_wishes
+
+    words = RuleWords(tuple(partners or ()), name, mode_of(enforce), priority, adopt, terms.terms())
+    _force(
+        common,
+        writing,
+        lambda settings: rule_wishes(settings, words),
+        probe_wish(asks_hosts=not no_probe, port=port),
+    )
 
 
 @rule.command("remove")
 @command
-def remove_rule(common: Common, writing: Writing, partners: Partners, adopt: Adopt = False) -> None:
-    """Take away the rule and connectors that we made for a partner; those of others stay.
+def remove_rule(
+    common: Common,
+    writing: Writing,
+    partners: PartnersOrNone = None,
+    name: RuleName = "",
+    adopt: Adopt = False,
+) -> None:
+    """Take away the rule and connectors that we made for a partner, or the rule of a name; those of others stay.
 
     Example:  exo-auth tls rule remove fabrikam.com
     """
-    from exo_auth.domain_name import DomainName
-    from exo_auth.plan.mail_flow import PartnerWish
+    from exo_auth.cli.writing import write_other
+    from exo_auth.run.mail_flow_changes import plan_removals
+    from exo_auth.run.partner_wishes import RuleWords, rule_wishes
 
-    wishes = [
-        PartnerWish(DomainName.parse(name), adopts=adopt, inbound_certificate="any") for name in partners
-    ]
-    _write(common, writing, wishes, removes=True)
+    words = RuleWords(tuple(partners or ()), name, adopts=adopt)
+    write_other(common, writing, lambda session: plan_removals(session, rule_wishes(session.settings, words)))
 
 
 @connector.command("set")
@@ -190,7 +269,11 @@ def set_connector(
     partners: Partners,
     verify: VerifyWord = "certificate",
     tls_domain: TlsDomain = "",
+    mta_sts_mode: MtaStsMode = "",
+    smtp_dane_mode: DaneMode = "",
     inbound_certificate: Inbound = "",
+    inbound_tls: InboundTls = False,
+    inbound_on: InboundOn = None,
     adopt: Adopt = False,
     no_probe: NoProbe = False,
     port: Port = 25,
@@ -199,18 +282,25 @@ def set_connector(
 
     Example:  exo-auth tls connector set fabrikam.com --verify domain --tls-domain '*.fabrikam.com'
     """
-    from exo_auth.domain_name import DomainName
-    from exo_auth.plan.mail_flow import PartnerWish
-    from exo_auth.run.partner import demand_of
+    from exo_auth.run.partner_wishes import ConnectorWords, connector_wishes
 
-    demand_of(verify, tls_domain)
-    wishes = [
-        PartnerWish(
-            DomainName.parse(name), "connector", "", verify, tls_domain.lower(), inbound_certificate, adopt
-        )
-        for name in partners
-    ]
-    _write(common, writing, wishes, probes=not no_probe, port=port)
+    words = ConnectorWords(
+        tuple(partners),
+        verify,
+        tls_domain,
+        inbound_certificate,
+        inbound_tls,
+        inbound_on,
+        mta_sts_mode,
+        smtp_dane_mode,
+        adopt,
+    )
+    _force(
+        common,
+        writing,
+        lambda _settings: connector_wishes(words),
+        probe_wish(asks_hosts=not no_probe, port=port),
+    )
 
 
 @app.command()
@@ -221,42 +311,55 @@ def force(
     partners: Partners,
     verify: VerifyWord = "encryption",
     tls_domain: TlsDomain = "",
-    enforce: Enforce = False,
+    enforce: Mode = None,
+    priority: Priority = None,
     no_probe: NoProbe = False,
     port: Port = 25,
 ) -> None:
-    """Force TLS with a partner by what fits: a transport rule for encryption alone, a connector for certificates.
+    """Force TLS with a partner by what fits: a rule for encryption alone, a connector for certificates.
 
-    Rules before it that stop processing, and connectors that carry the mail otherwise, are found and told.
+    Where a connector of ours carries the partner's mail already, it is that which is set. Rules before it that stop
+    processing, and connectors that carry the mail otherwise, are found and told.
 
     Example:  exo-auth tls force fabrikam.com --verify certificate
     """
-    from exo_auth.domain_name import DomainName
-    from exo_auth.plan.mail_flow import PartnerWish
+    from dataclasses import replace
+
     from exo_auth.run.partner import demand_of
+    from exo_auth.run.partner_wishes import RuleWords, rule_wishes
 
     demand_of(verify, tls_domain)
-    how = "rule" if verify == "encryption" else "connector"
-    mode = "Enforce" if enforce else "Audit"
-    wishes = [PartnerWish(DomainName.parse(name), how, mode, verify, tls_domain.lower()) for name in partners]
-    _write(common, writing, wishes, probes=not no_probe, port=port)
+    words = RuleWords(tuple(partners), "", mode_of(enforce), priority)
+    _force(
+        common,
+        writing,
+        lambda settings: [
+            replace(wish, how="", verify=verify, tls_domain=tls_domain.lower())
+            for wish in rule_wishes(settings, words)
+        ],
+        probe_wish(asks_hosts=not no_probe, port=port),
+    )
 
 
-def _write(
-    common: Common,
-    writing: Writing,
-    wishes: list[PartnerWish],
-    *,
-    removes: bool = False,
-    probes: bool = False,
-    port: int = 25,
+def probe_wish(*, asks_hosts: bool, port: int) -> ProbeWish:
+    """Say how partners are looked at first."""
+    from exo_auth.run.mail_flow_changes import ProbeWish
+
+    return ProbeWish(asks_hosts, port)
+
+
+def mode_of(enforce: bool | None) -> str:
+    """Give the word for a rule's mode; "" leaves it as it is."""
+    return "" if enforce is None else "Enforce" if enforce else "Audit"
+
+
+def _force(
+    common: Common, writing: Writing, wishes_of: Callable[[Settings], list[PartnerWish]], probing: ProbeWish
 ) -> None:
     from exo_auth.cli.writing import write_other
     from exo_auth.run.mail_flow_changes import plan_partners
 
     say = progress(common)
     write_other(
-        common,
-        writing,
-        lambda session: plan_partners(session, wishes, removes=removes, probes=probes, port=port, say=say),
+        common, writing, lambda session: plan_partners(session, wishes_of(session.settings), probing, say)
     )

@@ -14,6 +14,18 @@ from exo_auth.exchange.mail_flow_cmdlets import (
 from exo_auth.exchange.transport import CmdletAnswer
 from exo_auth.facts.mail_flow import InboundConnector, OutboundConnector, TransportRule
 
+_TERMS = (
+    "From",
+    "FromMemberOf",
+    "SentTo",
+    "SentToMemberOf",
+    "HeaderContainsMessageHeader",
+    "HeaderContainsWords",
+    "HeaderMatchesMessageHeader",
+    "HeaderMatchesPatterns",
+)
+_BOTH = (*_TERMS, *(f"ExceptIf{name}" for name in (*_TERMS, "FromScope", "SentToScope")))
+
 Connector = TypeVar("Connector", OutboundConnector, InboundConnector)
 
 
@@ -66,6 +78,7 @@ def _transport_rule(row: Row) -> TransportRule:
         activation=row.moment("ActivationDate"),
         expiry=row.moment("ExpiryDate"),
         changed=row.moment("WhenChanged"),
+        terms={name: values for name in _BOTH if (values := _values(row, name))},
         extra=row.rest(),
     )
 
@@ -119,6 +132,13 @@ def _inbound_connector(row: Row) -> InboundConnector:
 
 def _domains(row: Row, name: str) -> tuple[str, ...]:
     return tuple(text.lower() for text in row.texts(name))
+
+
+def _values(row: Row, name: str) -> tuple[str, ...]:
+    """Read a term, which may come as one text or a list; whatever else it holds is kept as a text."""
+    value = row.any(name)
+    items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    return tuple(text for item in items if (text := str(item).strip()))
 
 
 def _short(classes: tuple[str, ...], suffix: str) -> tuple[str, ...]:

@@ -44,6 +44,14 @@ _CONDITIONS = {
     "FromScope": _SCOPE,
     "RecipientDomainIs": _TEXTS,
     "SenderDomainIs": _TEXTS,
+    "From": _TEXTS,
+    "FromMemberOf": _TEXTS,
+    "SentTo": _TEXTS,
+    "SentToMemberOf": _TEXTS,
+    "HeaderContainsMessageHeader": _TEXT,
+    "HeaderContainsWords": _TEXTS,
+    "HeaderMatchesMessageHeader": _TEXT,
+    "HeaderMatchesPatterns": _TEXTS,
 }
 _RULE = {
     **_CONDITIONS,

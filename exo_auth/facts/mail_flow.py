@@ -21,7 +21,8 @@ class TransportRule:
     """One row of Get-TransportRule. `identity` is what the cmdlets that change it take: its GUID where it has one.
 
     `conditions`, `exceptions` and `actions` are the short names of what the rule is made of, such as
-    `RecipientDomainIs` and `RouteMessageOutboundRequireTls`, also of those that have no field here.
+    `RecipientDomainIs` and `RouteMessageOutboundRequireTls`, also of those that have no field here. `terms` holds the
+    values of senders, recipients, groups and headers, with their exceptions, by the cmdlet's name of each.
     """
 
     name: str
@@ -47,6 +48,7 @@ class TransportRule:
     activation: datetime | None = None  # UTC
     expiry: datetime | None = None  # UTC
     changed: datetime | None = None  # UTC
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -14,11 +14,12 @@ class PartnerFacts:
     """A partner's DNS, and one probe for each address of each host that takes its mail.
 
     `dns.mx` is None where the partner was named by its host. Without an MX record `dns.hosts` holds the domain itself
-    (RFC 5321 §5.1).
+    (RFC 5321 §5.1). `is_probed` is False where DNS alone was looked at.
     """
 
     dns: DomainFacts
     probes: tuple[SmtpProbe, ...] = ()
+    is_probed: bool = True
 
     @property
     def domain(self) -> DomainName:

@@ -17,11 +17,16 @@ MOST_ADDRESSES = 4  # of each host
 SUBJECTS = frozenset({Subject.MX, Subject.DANE, Subject.MTA_STS})
 
 
-async def gather_partner(sources: Sources, prober: StartTlsProber, domain: DomainName) -> PartnerFacts:
-    """Probe every host that the partner's MX names; without an MX record the domain itself (RFC 5321 §5.1)."""
+async def gather_partner(sources: Sources, prober: StartTlsProber | None, domain: DomainName) -> PartnerFacts:
+    """Probe every host that the partner's MX names; without an MX record the domain itself (RFC 5321 §5.1).
+
+    Without a prober DNS alone is looked at.
+    """
     dns = await gather_domain_facts(sources, domain)
     if isinstance(dns.mx, Missing):
         dns = replace(dns, hosts=(await mail_host(sources.resolver, domain.ascii, wants_tlsa=False),))
+    if prober is None:
+        return PartnerFacts(dns, is_probed=False)
     return PartnerFacts(dns, await probe_all(prober, _targets(dns.hosts)))
 
 

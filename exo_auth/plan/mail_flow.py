@@ -7,13 +7,16 @@ plan file can hold them and apply can compare them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dnssec import DaneStatus, DnssecStatus
 from exo_auth.facts.mail_flow import InboundConnector, OutboundConnector, TransportRule
 from exo_auth.plan.change import Blockage, Change, Verb
+from exo_auth.plan.partner_wish import MailFlow, PartnerWish
+from exo_auth.plan.rule_order import conflicts
+from exo_auth.plan.rule_terms import TERMS, other_parts, terms_in, wanted_terms
 
 MARK = "managed-by=exo-auth"
 TLS_SETTINGS = {
@@ -35,35 +38,8 @@ CMDLETS = RULE_CMDLETS | OUT_CMDLETS | IN_CMDLETS | DNSSEC_CMDLETS | DANE_CMDLET
 ABSENT = {"exists": False}
 
 
-@dataclass(frozen=True)
-class MailFlow:
-    """What a tenant has: rules in the order in which they act, and connectors."""
-
-    rules: tuple[TransportRule, ...] = ()
-    outbound: tuple[OutboundConnector, ...] = ()
-    inbound: tuple[InboundConnector, ...] = ()
-
-
-@dataclass(frozen=True)
-class PartnerWish:
-    """Force TLS with a partner. `how` is rule or connector; `mode` of a rule is Audit or Enforce."""
-
-    partner: DomainName
-    how: str = "rule"
-    mode: str = "Audit"
-    verify: str = "encryption"
-    tls_domain: str = ""
-    inbound_certificate: str = ""  # also make an inbound connector that wants this name
-    adopts: bool = False
-
-    @property
-    def name(self) -> str:
-        """What our rule or connector is called."""
-        return f"exo-auth: TLS to {self.partner.ascii}"[:64]
-
-
 def rule_state(rule: TransportRule | None) -> dict[str, Any]:
-    """Describe a rule by what we set."""
+    """Describe a rule by what we set; `others` names what else it is made of."""
     if rule is None:
         return dict(ABSENT)
     return {
@@ -71,9 +47,10 @@ def rule_state(rule: TransportRule | None) -> dict[str, Any]:
         "enabled": rule.is_enabled,
         "mode": rule.mode,
         "requires_tls": rule.requires_tls,
-        "recipient_domains": sorted(rule.recipient_domains),
-        "sent_to_scope": rule.sent_to_scope,
+        "priority": rule.priority,
         "comments": rule.comments,
+        "others": other_parts(rule),
+        **terms_in(rule),
     }
 
 
@@ -88,6 +65,8 @@ def outbound_state(one: OutboundConnector | None) -> dict[str, Any]:
         "use_mx": one.use_mx_record,
         "tls_settings": one.tls_settings,
         "tls_domain": one.tls_domain,
+        "mta_sts_mode": one.mta_sts_mode,
+        "smtp_dane_mode": one.smtp_dane_mode,
         "comment": one.comment,
     }
 
@@ -112,7 +91,7 @@ def plan_partner(flow: MailFlow, wish: PartnerWish) -> tuple[list[Change], list[
     if wish.how == "rule":
         return _plan_rule(flow, wish)
     changes, blockages = _plan_outbound(flow, wish)
-    if wish.inbound_certificate:
+    if wish.wants_inbound:
         more, held = _plan_inbound(flow, wish)
         changes, blockages = [*changes, *more], [*blockages, *held]
     return changes, blockages
@@ -134,42 +113,28 @@ def plan_removal(flow: MailFlow, wish: PartnerWish) -> tuple[list[Change], list[
             blockages.append(_foreign(wish, f"the {kind} “{wish.name}”"))
             continue
         because = f"the {kind} {wish.name} is taken away"
-        undo = "undo makes it anew"
-        changes.append(
-            Change(
-                Verb.REMOVE,
-                wish.partner,
-                before,
-                dict(ABSENT),
-                because,
-                cmdlet,
-                {"Identity": wish.name},
-                undo,
-            )
-        )
+        named = {"Identity": wish.name}
+        undo = _no_way_to_make(before) or "undo makes it anew"
+        changes.append(Change(Verb.REMOVE, wish.partner, before, dict(ABSENT), because, cmdlet, named, undo))
     return changes, blockages
 
 
-def conflicts(flow: MailFlow, wish: PartnerWish) -> tuple[str, ...]:
-    """Tell what keeps a rule for this partner from acting: rules before it that stop, or route elsewhere."""
-    told = []
-    own = _named(flow.rules, wish.name)
-    before = [rule for rule in flow.rules if own is None or rule.priority < own.priority]
-    for rule in before:
-        if not rule.is_enforced or not _may_match(rule, wish.partner):
-            continue
-        if rule.stops_processing:
-            told.append(f"the rule “{rule.name}” (priority {rule.priority}) stops processing before it")
-        if rule.connector:
-            told.append(f"the rule “{rule.name}” routes by the connector “{rule.connector}”")
-    for connector in flow.outbound:
-        if (
-            connector.enabled
-            and not connector.forces_tls
-            and wish.partner.ascii in connector.recipient_domains
-        ):
-            told.append(f"the connector “{connector.name}” carries this mail without demanding TLS")
-    return tuple(told)
+def without_rule(flow: MailFlow, name: str) -> MailFlow:
+    """Give what is there after a rule is gone: those below it move up."""
+    gone = _named(flow.rules, name)
+    if gone is None:
+        return flow
+    kept = [rule for rule in flow.rules if rule is not gone]
+    moved = (
+        replace(rule, priority=rule.priority - 1) if rule.priority > gone.priority else rule for rule in kept
+    )
+    return replace(flow, rules=tuple(moved))
+
+
+def _no_way_to_make(state: Mapping[str, Any]) -> str:
+    """Say why something could not be made as it was: a rule without one of its conditions would meet more mail."""
+    others = state.get("others", ())
+    return f"it cannot be made anew: {', '.join(others)} are not kept here" if others else ""
 
 
 def plan_feature(cmdlet: str, domain: DomainName, enabled: bool, because: str) -> Change:
@@ -211,6 +176,8 @@ def inverse(change: Change) -> Change | str:
             {"Identity": change.parameters["Identity"], **_parameters_of(change.cmdlet, change.before)},
         )
     if change.cmdlet in (REMOVE_RULE, REMOVE_OUT, REMOVE_IN):
+        if why_not := _no_way_to_make(change.before):
+            return why_not
         cmdlet = change.cmdlet.replace("Remove-", "New-")
         parameters = {"Name": change.parameters["Identity"], **_parameters_of(cmdlet, change.before)}
         return Change(Verb.CREATE, change.target, dict(ABSENT), change.before, because, cmdlet, parameters)
@@ -226,24 +193,24 @@ def inverse(change: Change) -> Change | str:
 
 
 def _plan_rule(flow: MailFlow, wish: PartnerWish) -> tuple[list[Change], list[Blockage]]:
-    blocked = [Blockage(wish.partner, Verb.CREATE, text, (), False) for text in conflicts(flow, wish)]
+    found = _named(flow.rules, wish.name)
+    state = rule_state(found)
+    terms = {
+        **({"RecipientDomainIs": list(wish.domains)} if wish.domains else {}),
+        "SentToScope": "NotInOrganization",
+        **wish.terms,
+    }
     wanted = {
         "enabled": True,
-        "mode": wish.mode,
+        "mode": wish.mode or state.get("mode", "Audit"),
         "requires_tls": True,
-        "recipient_domains": [wish.partner.ascii],
-        "sent_to_scope": "NotInOrganization",
+        **wanted_terms(terms, state),
         "comments": MARK,
     }
-    return _plan_object(
-        wish,
-        "rule",
-        rule_state(_named(flow.rules, wish.name)),
-        wanted,
-        "comments",
-        (NEW_RULE, SET_RULE),
-        blocked,
-    )
+    if wish.priority is not None:
+        wanted["priority"] = wish.priority
+    blocked = [Blockage(wish.partner, Verb.CREATE, text, (), False) for text in conflicts(flow, wish)]
+    return _plan_object(wish, "rule", state, wanted, "comments", (NEW_RULE, SET_RULE), blocked)
 
 
 def _plan_outbound(flow: MailFlow, wish: PartnerWish) -> tuple[list[Change], list[Blockage]]:
@@ -255,33 +222,24 @@ def _plan_outbound(flow: MailFlow, wish: PartnerWish) -> tuple[list[Change], lis
         "tls_domain": wish.tls_domain,
         "comment": MARK,
     }
-    blocked = [
-        Blockage(
-            wish.partner,
-            Verb.CREATE,
-            f"the connector “{other.name}” carries mail for this domain already",
-            (),
-            False,
-        )
-        for other in flow.outbound
-        if other.name != wish.name and other.enabled and wish.partner.ascii in other.recipient_domains
-    ]
+    wanted |= {"mta_sts_mode": wish.mta_sts_mode} if wish.mta_sts_mode else {}
+    wanted |= {"smtp_dane_mode": wish.smtp_dane_mode} if wish.smtp_dane_mode else {}
+    blocked = [Blockage(wish.partner, Verb.CREATE, text, (), False) for text in conflicts(flow, wish)]
     state = outbound_state(_named(flow.outbound, wish.name))
     return _plan_object(wish, "connector", state, wanted, "comment", (NEW_OUT, SET_OUT), blocked)
 
 
 def _plan_inbound(flow: MailFlow, wish: PartnerWish) -> tuple[list[Change], list[Blockage]]:
     wanted = {
-        "enabled": False,  # a wrong one rejects real mail at once: a person switches it on
         "sender_domains": [wish.partner.ascii],
         "require_tls": True,
-        "restricts_to_certificate": True,
+        "restricts_to_certificate": bool(wish.inbound_certificate),
         "certificate_name": wish.inbound_certificate,
         "comment": MARK,
     }
     state = inbound_state(_named(flow.inbound, wish.name))
-    if state["exists"]:
-        wanted["enabled"] = state["enabled"]
+    # A wrong one rejects real mail at once: a person switches it on.
+    wanted["enabled"] = state.get("enabled", False) if wish.inbound_enabled is None else wish.inbound_enabled
     return _plan_object(wish, "inbound connector", state, wanted, "comment", (NEW_IN, SET_IN), [])
 
 
@@ -299,6 +257,7 @@ def _plan_object(
     if not state["exists"]:
         if blocked:
             return [], blocked
+        wanted = {key: value for key, value in wanted.items() if value is not None}
         after = {"exists": True, **wanted}
         parameters = {"Name": wish.name, **_parameters_of(new, after)}
         because = f"a {kind} makes TLS with {wish.partner.unicode} a must"
@@ -314,14 +273,14 @@ def _plan_object(
                 f"undo removes the {kind}",
             )
         ], []
-    different = {key: value for key, value in wanted.items() if key != comment and state[key] != value}
+    different = {key: value for key, value in wanted.items() if key != comment and state.get(key) != value}
     is_ours = MARK in str(state[comment])
-    if not different and (is_ours or not wish.adopts):
+    if blocked or (not different and (is_ours or not wish.adopts)):
         return [], blocked
     if not is_ours and not wish.adopts:
         return [], [*blocked, _foreign(wish, f"the {kind} “{wish.name}”")]
     different[comment] = state[comment] if is_ours else f"{state[comment]} {MARK}".strip()
-    before = {key: state[key] for key in different}
+    before = {key: state.get(key) for key in different}
     parameters = {"Identity": wish.name, **_parameters_of(change, different)}
     because = f"the {kind} {wish.name}: {', '.join(key for key in different if key != comment) or 'adopted'}"
     return [
@@ -330,7 +289,7 @@ def _plan_object(
 
 
 def _parameters_of(cmdlet: str, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a state into the cmdlet's parameters."""
+    """Turn a state into the cmdlet's parameters; with Set- null clears what is empty."""
     names = _RULE_NAMES if cmdlet in RULE_CMDLETS else _OUT_NAMES if cmdlet in OUT_CMDLETS else _IN_NAMES
     found = {names[key]: value for key, value in state.items() if key in names}
     if cmdlet == SET_RULE:
@@ -339,16 +298,20 @@ def _parameters_of(cmdlet: str, state: Mapping[str, Any]) -> dict[str, Any]:
         found["ConnectorType"] = "Partner"
     if cmdlet == NEW_RULE:
         found["SetAuditSeverity"] = "DoNotAudit"
-    return {name: value for name, value in found.items() if value != ""}
+    if cmdlet.startswith("New-"):
+        return {name: value for name, value in found.items() if value not in ("", None, [])}
+    # The modes are words that null does not clear; what did not tell them has none to go back to.
+    found = {name: value for name, value in found.items() if value or not name.endswith("Mode")}
+    return {name: None if value in ("", []) else value for name, value in found.items()}
 
 
 _RULE_NAMES = {
     "enabled": "Enabled",
     "mode": "Mode",
     "requires_tls": "RouteMessageOutboundRequireTls",
-    "recipient_domains": "RecipientDomainIs",
-    "sent_to_scope": "SentToScope",
+    "priority": "Priority",
     "comments": "Comments",
+    **{name: name for name in TERMS},
 }
 _OUT_NAMES = {
     "enabled": "Enabled",
@@ -356,6 +319,8 @@ _OUT_NAMES = {
     "use_mx": "UseMXRecord",
     "tls_settings": "TlsSettings",
     "tls_domain": "TlsDomain",
+    "mta_sts_mode": "MtaStsMode",
+    "smtp_dane_mode": "SmtpDaneMode",
     "comment": "Comment",
 }
 _IN_NAMES = {
@@ -375,15 +340,4 @@ def _named(objects: Iterable[Any], name: str) -> Any:
 def _foreign(wish: PartnerWish, what: str) -> Blockage:
     return Blockage(
         wish.partner, Verb.UPDATE, f"{what} is not ours: --adopt takes it over", (), is_unknown=False
-    )
-
-
-def _may_match(rule: TransportRule, partner: DomainName) -> bool:
-    """May the rule act on mail to the partner? Conditions that are not known here may always."""
-    if rule.sent_to_scope.lower() == "inorganization":
-        return False
-    if not rule.recipient_domains:
-        return True
-    return any(
-        partner.ascii == domain or partner.ascii.endswith(f".{domain}") for domain in rule.recipient_domains
     )

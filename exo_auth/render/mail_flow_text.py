@@ -15,7 +15,7 @@ def rules_text(rules: Sequence[TransportRule], output: str, *, color: bool = Fal
     """Write one line a rule, in the order in which they act."""
     if output == "json":
         return to_text({"schema": "exo-auth/tls-rules/1", "rules": [_rule_document(rule) for rule in rules]})
-    columns = ("Priority", "Name", "State", "Mode", "TLS", "To", "From", "Then")
+    columns = ("Priority", "Name", "State", "Mode", "TLS", "To", "From", "Header", "Then")
     return Table(columns, tuple(map(_rule_row, rules))).to_text(output, color=color)
 
 
@@ -49,10 +49,46 @@ def _rule_row(rule: TransportRule) -> tuple[str, ...]:
         rule.state,
         rule.mode,
         "required" if rule.requires_tls else "",
-        _domains(rule.recipient_domains, rule.except_recipient_domains, rule.sent_to_scope),
-        _domains(rule.sender_domains, rule.except_sender_domains, rule.from_scope),
+        _domains(
+            _ends(rule, "RecipientDomainIs", "SentTo", "SentToMemberOf"),
+            _ends(rule, "ExceptIfRecipientDomainIs", "ExceptIfSentTo", "ExceptIfSentToMemberOf"),
+            rule.sent_to_scope,
+        ),
+        _domains(
+            _ends(rule, "SenderDomainIs", "From", "FromMemberOf"),
+            _ends(rule, "ExceptIfSenderDomainIs", "ExceptIfFrom", "ExceptIfFromMemberOf"),
+            rule.from_scope,
+        ),
+        _headers(rule),
         ", ".join(filter(None, (routes, stops))),
     )
+
+
+def _ends(rule: TransportRule, *names: str) -> tuple[str, ...]:
+    """Give domains, addresses and groups of one end of the mail; groups are marked."""
+    own = {
+        "RecipientDomainIs": rule.recipient_domains,
+        "SenderDomainIs": rule.sender_domains,
+        "ExceptIfRecipientDomainIs": rule.except_recipient_domains,
+        "ExceptIfSenderDomainIs": rule.except_sender_domains,
+    }
+    return tuple(
+        f"members of {text}" if name.endswith("MemberOf") else text
+        for name in names
+        for text in own.get(name, rule.terms.get(name, ()))
+    )
+
+
+def _headers(rule: TransportRule) -> str:
+    told = []
+    for prefix, word in (("", ""), ("ExceptIf", "without ")):
+        for stem, values in (("HeaderContains", "Words"), ("HeaderMatches", "Patterns")):
+            header = rule.terms.get(f"{prefix}{stem}MessageHeader", ())
+            told += [
+                f"{word}{name}: {' or '.join(rule.terms.get(f'{prefix}{stem}{values}', ()))}"
+                for name in header
+            ]
+    return ", ".join(told)
 
 
 def _domains(named: tuple[str, ...], without: tuple[str, ...], scope: str) -> str:
@@ -118,6 +154,7 @@ def _rule_document(rule: TransportRule) -> dict[str, Any]:
         "recipient_domains": list(rule.recipient_domains),
         "except_sender_domains": list(rule.except_sender_domains),
         "except_recipient_domains": list(rule.except_recipient_domains),
+        "terms": {name: list(values) for name, values in rule.terms.items()},
         "connector": rule.connector or None,
         "stops_processing": rule.stops_processing,
         "comments": rule.comments,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from exo_auth.checks.partner_tls import PartnerVerdict, TlsDemand
+from exo_auth.checks.partner_tls import PartnerVerdict, TlsDemand, Verify
 from exo_auth.checks.readiness import ReadinessState
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.tenant import TenantRef
-from exo_auth.plan.change import Blockage, Change, Verb
+from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.mail_flow import (
     CMDLETS,
     DANE_CMDLETS,
@@ -29,17 +30,18 @@ from exo_auth.plan.mail_flow import (
     SET_IN,
     SET_OUT,
     SET_RULE,
-    MailFlow,
-    PartnerWish,
     feature_state,
     inbound_state,
     outbound_state,
     plan_partner,
     plan_removal,
     rule_state,
+    without_rule,
 )
 from exo_auth.plan.outcome import Outcome
+from exo_auth.plan.partner_wish import MailFlow, PartnerWish
 from exo_auth.plan.plan import Plan, limit_excess
+from exo_auth.plan.rule_order import choose_way, weaknesses
 from exo_auth.run.partner import look_at_partner
 from exo_auth.run.session import ReadingSession
 from exo_auth.run.trades import Trade
@@ -112,70 +114,133 @@ def mail_flow_trades(reader: ExchangeReader, writer: ExchangeWriter | None = Non
     return dict.fromkeys(CMDLETS, trade)
 
 
-def look_at_mail_flow(session: ReadingSession, wish: PartnerWish) -> MailFlow:
+def look_at_mail_flow(session: ReadingSession, wishes: Iterable[PartnerWish]) -> MailFlow:
     """Read what is needed: rules, and the connectors."""
     reader = session.reader
-    inbound = reader.inbound_connectors() if wish.inbound_certificate else ()
+    inbound = reader.inbound_connectors() if any(wish.wants_inbound for wish in wishes) else ()
     return MailFlow(reader.transport_rules(), reader.outbound_connectors(), inbound)
 
 
-def plan_partners(
-    session: ReadingSession,
-    wishes: Sequence[PartnerWish],
-    *,
-    removes: bool,
-    probes: bool,
-    port: int,
-    say: Callable[[str], None],
-) -> Plan:
-    """Plan TLS with partners. Each is probed before: forcing TLS on one without it loses mail (RFC 3207 §4)."""
-    changes: list[Change] = []
-    blockages: list[Blockage] = []
-    steady: list[DomainName] = []
-    for wish in wishes:
-        say(f"looking at rules and connectors for {wish.partner.unicode}")
-        flow = look_at_mail_flow(session, wish)
-        made, held = (plan_removal if removes else plan_partner)(flow, wish)
-        if made and probes and not removes:
-            say(f"probing {wish.partner.unicode}")
-            held += _not_ready(session, wish, port)
-            made = [] if held else made
-        changes += made
-        blockages += held
+@dataclass(frozen=True)
+class ProbeWish:
+    """How a partner is looked at before TLS is forced: its hosts are asked at `port`, or its DNS alone."""
+
+    asks_hosts: bool = True
+    port: int = 25
+
+
+@dataclass
+class _Parts:
+    """What a plan is made of, collected over the partners."""
+
+    changes: list[Change] = field(default_factory=list)
+    told: list[Deferral] = field(default_factory=list)
+    blockages: list[Blockage] = field(default_factory=list)
+    steady: list[DomainName] = field(default_factory=list)
+
+    def take(self, wish: PartnerWish, made: Sequence[Change], held: Sequence[Blockage]) -> None:
+        """Add what came of one wish."""
+        self.changes += made
+        self.blockages += held
         if not made and not held:
-            steady.append(wish.partner)
-    now = session.clock.now()
+            self.steady.append(wish.partner)
+
+
+def plan_partners(
+    session: ReadingSession, wishes: Sequence[PartnerWish], probing: ProbeWish, say: Callable[[str], None]
+) -> Plan:
+    """Plan TLS with partners. Each is looked at before: forcing TLS on one without it loses mail (RFC 3207 §4)."""
+    say("looking at rules and connectors")
+    flow = look_at_mail_flow(session, wishes)
+    parts = _Parts()
+    for given in wishes:
+        wish = given if given.how else replace(given, how=choose_way(flow, given))
+        made, held = plan_partner(flow, wish)
+        parts.told += weaknesses(flow, wish)
+        if made:
+            say(f"looking at {wish.partner.unicode}")
+            closed, told = _look_first(session, wish, probing)
+            parts.told += told
+            made, held = ([], [*held, *closed]) if closed else (made, held)
+        parts.take(wish, made, held)
+    return _plan(session, parts, len(wishes))
+
+
+def plan_removals(session: ReadingSession, wishes: Sequence[PartnerWish]) -> Plan:
+    """Plan that our rules and connectors for partners go."""
+    reader = session.reader
+    flow = MailFlow(reader.transport_rules(), reader.outbound_connectors(), reader.inbound_connectors())
+    parts = _Parts()
+    for wish in wishes:
+        made, held = plan_removal(flow, wish)
+        parts.take(wish, made, held)
+        if any(change.cmdlet == REMOVE_RULE for change in made):
+            flow = without_rule(flow, wish.name)  # those below move up before their turn comes
+    return _plan(session, parts, len(wishes))
+
+
+def _plan(session: ReadingSession, parts: _Parts, considered: int) -> Plan:
     return Plan(
         TenantRef(
             session.tenant_id,
             session.settings.initial_domain or session.settings.tenant,
             session.settings.cloud.name,
         ),
-        now,
+        session.clock.now(),
         "tls rule",
         {},
-        tuple(changes),
-        (),
-        tuple(blockages),
-        tuple(steady),
-        len(wishes),
-        limit_excess(len(changes), len(wishes), session.settings.limits),
+        tuple(parts.changes),
+        tuple(parts.told),
+        tuple(parts.blockages),
+        tuple(parts.steady),
+        considered,
+        limit_excess(len(parts.changes), considered, session.settings.limits),
     )
 
 
-def _not_ready(session: ReadingSession, wish: PartnerWish, port: int) -> list[Blockage]:
-    from exo_auth.checks.partner_tls import Verify
-
+def _look_first(
+    session: ReadingSession, wish: PartnerWish, probing: ProbeWish
+) -> tuple[list[Blockage], list[Deferral]]:
+    """Look at every recipient domain: does its MX lead anywhere, do its hosts do what is to be demanded?"""
     demand = TlsDemand(Verify(wish.verify), wish.tls_domain)
-    now = session.clock.now()
-    verdict: PartnerVerdict = look_at_partner(
-        session.settings, wish.partner.ascii, port=port, from_mx=True, demand=demand, now=now
-    ).verdict
+    if not wish.domains and probing.asks_hosts:
+        reason = "the rule names no recipient domains: nobody can be asked for TLS first; --no-probe makes it all the same"
+        return [Blockage(wish.partner, Verb.CREATE, reason, (), is_unknown=False)], []
+    closed: list[Blockage] = []
+    told: list[Deferral] = []
+    for name in wish.domains:
+        verdict = look_at_partner(
+            session.settings,
+            name,
+            port=probing.port,
+            from_mx=True,
+            demand=demand,
+            now=session.clock.now(),
+            probes=probing.asks_hosts,
+        ).verdict
+        if (held := _closed(wish, verdict)) is not None:
+            closed.append(held)
+        told += [
+            Deferral(wish.partner, one.message, None, verb=Verb.REPORT)
+            for one in verdict.findings
+            if one.code == "TLS-ENFORCED-ALREADY"
+        ]
+    return closed, told
+
+
+def _closed(wish: PartnerWish, verdict: PartnerVerdict) -> Blockage | None:
     if verdict.state is ReadinessState.READY:
-        return []
+        return None
     is_unknown = verdict.state is ReadinessState.UNKNOWN
-    reason = "TLS with this partner cannot be vouched for" if is_unknown else "forcing TLS would lose mail"
-    return [Blockage(wish.partner, Verb.CREATE, reason, verdict.holding, is_unknown=is_unknown)]
+    reason = "forcing TLS would lose mail"
+    if any(one.code == "TLS-PORT-BLOCKED" for one in verdict.holding):
+        reason = (
+            "its hosts cannot be asked for TLS from here, as most clouds and access lines block outgoing port 25: run "
+            "`exo-auth tls probe` where it is open, and then give --no-probe here"
+        )
+    elif is_unknown:
+        reason = "TLS with this partner cannot be vouched for"
+    return Blockage(wish.partner, Verb.CREATE, reason, verdict.holding, is_unknown=is_unknown)
 
 
 def plan_features(
@@ -207,6 +272,3 @@ def plan_features(
 
 def _named(objects: Iterable[Any], name: str) -> Any:
     return next((one for one in objects if name in (one.name, one.guid)), None)
-
-
-__all__ = ["MailFlowTrade", "look_at_mail_flow", "mail_flow_trades", "plan_features", "plan_partners"]

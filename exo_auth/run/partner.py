@@ -34,9 +34,19 @@ def demand_of(verify: str, tls_domain: str) -> TlsDemand:
 
 
 def look_at_partner(
-    settings: Settings, text: str, *, port: int, from_mx: bool, demand: TlsDemand, now: datetime
+    settings: Settings,
+    text: str,
+    *,
+    port: int,
+    from_mx: bool,
+    demand: TlsDemand,
+    now: datetime,
+    probes: bool = True,
 ) -> PartnerLook:
-    """Probe the hosts of a mail domain, or with `from_mx` False one host; raises InputError for no name or port."""
+    """Probe the hosts of a mail domain, or with `from_mx` False one host; raises InputError for no name or port.
+
+    With `probes` False the DNS of a mail domain is looked at, and no host is asked.
+    """
     from exo_auth.lookup.partner import SUBJECTS, gather_host, gather_partner
     from exo_auth.lookup.starttls import StartTlsProber
 
@@ -48,10 +58,12 @@ def look_at_partner(
         timeout=settings.timeouts.connect.total_seconds(),
         authorities=settings.cloud.ca_file,
     )
-    gather = gather_partner if from_mx else gather_host
 
     async def ask() -> PartnerFacts:
-        return await gather(sources_for(settings, CheckRequest(subjects=SUBJECTS)), prober, domain)
+        sources = sources_for(settings, CheckRequest(subjects=SUBJECTS))
+        if from_mx:
+            return await gather_partner(sources, prober if probes else None, domain)
+        return await gather_host(sources, prober, domain)
 
     facts = asyncio.run(ask())
     return PartnerLook(facts, judge_partner(facts, demand, now))

@@ -64,8 +64,8 @@ def _dkim(
 
 
 def _partners(session: ReadingSession, stage: Stage, say: Say) -> Plan:
-    from exo_auth.plan.mail_flow import PartnerWish
-    from exo_auth.run.mail_flow_changes import plan_partners
+    from exo_auth.plan.partner_wish import PartnerWish
+    from exo_auth.run.mail_flow_changes import ProbeWish, plan_partners
     from exo_auth.run.partner import demand_of
 
     verify = stage.value("verify", "encryption")
@@ -76,8 +76,7 @@ def _partners(session: ReadingSession, stage: Stage, say: Say) -> Plan:
         PartnerWish(DomainName.parse(name), how, mode, verify, stage.value("tls_domain"))
         for name in stage.values.get("partners", ())
     ]
-    port = session.settings.smtp_port
-    return plan_partners(session, wishes, removes=False, probes=True, port=port, say=say)
+    return plan_partners(session, wishes, ProbeWish(port=session.settings.smtp_port), say)
 
 
 def _records(

@@ -35,7 +35,9 @@ class MailFlow:
         self._dnssec = Dnssec(spec_of, mx_of)
         self._outbound = OutboundConnectors(initial_domain, switches, self._rule_using)
         self._inbound = InboundConnectors(initial_domain)
-        self._rules = TransportRules(initial_domain, self._outbound.is_scoped)
+        self._rules = TransportRules(
+            initial_domain, self._outbound.is_scoped, lambda name: spec_of(name) is not None
+        )
         self._former: tuple[datetime, dict[str, Any]] | None = None  # what late reads see, until when
 
     def run(self, cmdlet: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:

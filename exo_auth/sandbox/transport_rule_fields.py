@@ -69,7 +69,14 @@ _TYPED = {
     "SetAuditSeverity": Parameter("enum", values=("DoNotAudit", "Low", "Medium", "High"), nullable=True),
     "RouteMessageOutboundConnector": CLEARABLE_TEXT,
     "PrependSubject": CLEARABLE_TEXT,
+    "HeaderContainsMessageHeader": CLEARABLE_TEXT,
+    "HeaderMatchesMessageHeader": CLEARABLE_TEXT,
 }
+PAIRS = (  # the service wants both or none
+    ("HeaderContainsMessageHeader", "HeaderContainsWords"),
+    ("HeaderMatchesMessageHeader", "HeaderMatchesPatterns"),
+)
+GROUPS = ("FromMemberOf", "SentToMemberOf")
 _MODE = Parameter("enum", values=("Enforce", "Audit", "AuditAndNotify"))
 
 

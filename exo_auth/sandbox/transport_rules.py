@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from exo_auth.sandbox.named_objects import NamedObjects, ask
-from exo_auth.sandbox.refusal import invalid
+from exo_auth.sandbox.refusal import invalid, not_found
 from exo_auth.sandbox.rows import FOREST, date_text
 from exo_auth.sandbox.transport_rule_fields import (
     ACTIONS,
     BOOLEANS,
     CONTENT,
+    GROUPS,
     NO_ACTIONS,
+    PAIRS,
     PREDICATES,
     SETTINGS,
 )
@@ -34,12 +36,19 @@ _DEFAULTS: dict[str, Any] = {
 
 
 class TransportRules:
-    """The rules of a tenant in their order. `is_scoped` tells whether a connector of that name may be a rule's."""
+    """The rules of a tenant in their order.
 
-    def __init__(self, initial_domain: str, is_scoped: Callable[[str], bool]) -> None:
+    `is_scoped` tells whether a connector of that name may be a rule's, `is_accepted` whether a domain is the tenant's:
+    groups are taken for there when their address is at one.
+    """
+
+    def __init__(
+        self, initial_domain: str, is_scoped: Callable[[str], bool], is_accepted: Callable[[str], bool]
+    ) -> None:
         self.objects = NamedObjects("transport rule")
         self._initial_domain = initial_domain
         self._is_scoped = is_scoped
+        self._is_accepted = is_accepted
 
     def run(self, cmdlet: str, values: Mapping[str, Any], now: datetime) -> list[dict[str, Any]]:
         """Run one of the cmdlets; gives rows; raises Refused or NeedsConfirmation."""
@@ -104,9 +113,21 @@ class TransportRules:
             raise invalid(
                 f"The comment must not have more than {LONGEST_COMMENT} characters."
             )  # guessed text
+        for prefix in ("", "ExceptIf"):
+            self._check_terms(rule, prefix)
         connector = rule.get("RouteMessageOutboundConnector")
         if connector and not self._is_scoped(connector):
             raise invalid(f"The connector '{connector}' doesn't exist or isn't scoped to transport rules.")
+
+    def _check_terms(self, rule: Mapping[str, Any], prefix: str) -> None:  # the sentences are guessed
+        for pair in PAIRS:
+            name, values = (f"{prefix}{one}" for one in pair)
+            if bool(rule.get(name)) != bool(rule.get(values)):
+                raise invalid(f"The parameters {name} and {values} must be used together.")
+        for kind in GROUPS:
+            for group in rule.get(f"{prefix}{kind}") or ():
+                if not self._is_accepted(group.rpartition("@")[2]):
+                    raise not_found(group)
 
     def _row(self, rule: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -81,6 +81,16 @@ def inbound(reader: ExchangeReader) -> Any:
 
 
 NAME = str(RULE["Name"])
+TERMS = {
+    "From": ["ceo@fresh.example"],
+    "FromMemberOf": ["legal@fresh.example"],
+    "FromScope": "InOrganization",
+    "HeaderContainsMessageHeader": "X-Class",
+    "HeaderContainsWords": ["secret", "restricted"],
+    "ExceptIfSentToMemberOf": ["open@fresh.example"],
+    "ExceptIfHeaderMatchesMessageHeader": "Subject",
+    "ExceptIfHeaderMatchesPatterns": ["^a,b$"],
+}
 RULES = [
     Step(
         lambda w: w.new_transport_rule(RULE),
@@ -111,6 +121,32 @@ RULES = [
         ("", ("RecipientDomainIs",), ""),
         None,
         "what is set to null is gone",
+    ),
+    Step(
+        lambda w: w.set_transport_rule(NAME, TERMS),
+        lambda r: (rule(r).terms, rule(r).from_scope, rule(r).exceptions),
+        (
+            {
+                "From": ("ceo@fresh.example",),
+                "FromMemberOf": ("legal@fresh.example",),
+                "HeaderContainsMessageHeader": ("X-Class",),
+                "HeaderContainsWords": ("secret", "restricted"),
+                "ExceptIfSentToMemberOf": ("open@fresh.example",),
+                "ExceptIfHeaderMatchesMessageHeader": ("Subject",),
+                "ExceptIfHeaderMatchesPatterns": ("^a,b$",),
+            },
+            "InOrganization",
+            ("SentToMemberOf", "HeaderMatchesMessageHeader", "HeaderMatchesPatterns"),
+        ),
+        None,
+        "conditions and exceptions of sender, group, header and scope",
+    ),
+    Step(
+        lambda w: w.set_transport_rule(NAME, dict.fromkeys(TERMS)),
+        lambda r: (rule(r).terms, rule(r).from_scope, rule(r).conditions),
+        ({}, "", ("RecipientDomainIs",)),
+        None,
+        "and none of them",
     ),
     Step(
         lambda w: w.disable_transport_rule(NAME),
@@ -144,6 +180,15 @@ CONNECTORS = [
         (True, "EncryptionOnly", ""),
         None,
         "an outbound connector is changed and switched on",
+    ),
+    Step(
+        lambda w: w.set_outbound_connector(
+            "to fabrikam", {"MtaStsMode": "None", "SmtpDaneMode": "Mandatory"}
+        ),
+        lambda r: (outbound(r).mta_sts_mode, outbound(r).smtp_dane_mode),
+        ("None", "Mandatory"),
+        None,
+        "an outbound connector's modes of MTA-STS and DANE are set",
     ),
     Step(
         lambda w: w.new_outbound_connector(
@@ -253,6 +298,10 @@ REFUSED: list[tuple[Callable[[ExchangeWriter], object], type[ExchangeError], str
     (lambda w: w.set_transport_rule(NAME, {"Enabled": True}), ProtocolError, "is not one of", "not with Set"),
     (lambda w: w.set_transport_rule(NAME, {"RecipientDomainIs": []}), ProtocolError, "None clears", "no list"),
     (lambda w: w.set_transport_rule(NAME, {"RecipientDomainIs": "a"}), ProtocolError, "not a list", "a text"),
+    (lambda w: w.set_transport_rule(NAME, {"FromMemberOf": "a@b.example"}), ProtocolError, "not a list", "one group"),
+    (lambda w: w.new_transport_rule({**RULE, "FromMemberOf": ["g@x.test"]}), NotFound, "couldn't be found", "no group"),
+    (lambda w: w.new_transport_rule({**RULE, "HeaderContainsWords": ["a"]}), CmdletFailed, "together", "no header"),
+    (lambda w: w.new_outbound_connector({**OUT, "MtaStsMode": "Mandatory"}), ProtocolError, "not one of", "no mode"),
     (lambda w: w.new_outbound_connector({"Name": "x"}), ProtocolError, "ConnectorType", "a kind is needed"),
     (lambda w: w.new_outbound_connector({**OUT, "TlsDomain": None}), CmdletFailed, "TlsDomain", "no name"),
     (lambda w: w.new_inbound_connector({**IN, "SenderDomains": ["a.*"]}), CmdletFailed, "wildcard", "no domain"),

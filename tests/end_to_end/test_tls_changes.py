@@ -79,6 +79,71 @@ def test_a_rule_is_audited_enforced_and_taken_back(desk: Desk) -> None:
     assert desk.flow() == before
 
 
+TERMS = "--from-group legal@fresh.example --from-scope InOrganization --except-header-pattern Subject:^open$"
+
+
+def test_a_rule_is_what_it_is_told_to_be(desk: Desk) -> None:
+    for name in ("first", "second"):
+        desk.box.tenant.mail_flow.run("New-TransportRule", {"Name": name, "PrependSubject": "x"})
+    before = desk.flow()
+    made = desk.run(f"tls rule set {GOOD} {TERMS} --header X-Class:a,b --priority 1 --yes -o json")
+    assert made.code == 0, made
+    rules = json.loads(desk.run("tls rule list -o json").out)["rules"]
+    assert [one["name"] for one in rules] == ["first", f"exo-auth: TLS to {GOOD}", "second"]
+    assert rules[1]["terms"] == {
+        "FromMemberOf": ["legal@fresh.example"],
+        "HeaderContainsMessageHeader": ["X-Class"],
+        "HeaderContainsWords": ["a", "b"],
+        "ExceptIfHeaderMatchesMessageHeader": ["Subject"],
+        "ExceptIfHeaderMatchesPatterns": ["^open$"],
+    }
+    assert (
+        json.loads(desk.run(f"tls rule set {GOOD} {TERMS} --header X-Class:b,a --yes -o json").out)["changes"]
+        == []
+    )
+    told = desk.flow()
+    other = desk.run(
+        f"tls rule set {GOOD} --to-group friends@fresh.example --priority 0 --enforce --yes -o json"
+    )
+    assert other.code == 0, other
+    assert desk.flow()["rules"][0]["terms"] == {"SentToMemberOf": ["friends@fresh.example"]}
+    assert desk.run(f"undo {run_of(other)} --yes").code == 0
+    assert desk.flow() == told
+    gone = desk.run(f"tls rule remove {GOOD} --yes -o json")
+    assert gone.code == 0, gone
+    assert desk.run(f"undo {run_of(gone)} --yes").code == 0
+    assert desk.flow() == told  # also in its place
+    assert desk.run(f"undo {run_of(made)} --yes").code == 0
+    assert desk.flow() == before
+
+
+def test_the_modes_of_a_connector_are_set_and_none_is_warned_of(desk: Desk) -> None:
+    line = (
+        f"tls connector set {GOOD} --smtp-dane-mode mandatory --mta-sts-mode none --inbound-tls --inbound-on"
+    )
+    made = desk.run(f"{line} --yes -o json")
+    assert made.code == 0, made
+    flow = desk.flow()
+    assert (flow["out"][0]["mta_sts_mode"], flow["out"][0]["smtp_dane_mode"]) == ("None", "Mandatory")
+    inbound = flow["in"][0]
+    assert (inbound["enabled"], inbound["require_tls"], inbound["restricts_to_certificate"]) == (
+        True,
+        True,
+        False,
+    )
+    found = desk.run(f"tls connector set {GOOD} --dry-run")
+    assert "warning: MtaStsMode of the connector" in found.out  # it stays, and is told each time
+    changed = desk.run(
+        f"tls connector set {GOOD} --verify domain --tls-domain *.{GOOD} --mta-sts-mode opportunistic --yes -o json"
+    )
+    assert changed.code == 0, changed
+    assert "warning" not in desk.run(f"tls connector set {GOOD} --dry-run").out
+    assert desk.run(f"undo {run_of(changed)} --yes").code == 0
+    assert desk.flow() == flow
+    assert desk.run(f"undo {run_of(made)} --yes").code == 0
+    assert (desk.flow()["out"], desk.flow()["in"]) == ([], [])
+
+
 def test_connectors_are_made_changed_and_taken_back(desk: Desk) -> None:
     before = desk.flow()
     line = f"tls connector set {GOOD} --inbound-certificate mx.{GOOD} --yes -o json"
@@ -158,6 +223,65 @@ def test_a_lost_answer_makes_no_second_rule(box: Sandbox, tmp_path: Path, fault:
     again = desk.run(f"tls rule set {GOOD} --yes")
     assert again.code == 0, (done, again)
     assert len(desk.flow()["rules"]) == 1
+
+
+def test_one_rule_for_all_that_a_person_names(box: Sandbox, tmp_path: Path) -> None:
+    desk = Desk(box, tmp_path, "rest")
+    line = "tls rule set --name Secrets --header X-Class:secret"
+    held = desk.run(f"{line} --yes")
+    assert held.code == 3, held
+    assert "nobody can be asked for TLS first" in held.out
+    assert desk.run(f"{line} --no-probe --yes").code == 0
+    (rule,) = desk.flow()["rules"]
+    assert (rule["name"], rule["recipient_domains"], rule["mode"]) == ("Secrets", [], "Audit")
+    assert desk.run("tls rule remove --name Secrets --yes").code == 0
+    assert desk.flow()["rules"] == []
+
+
+def test_the_intent_keeps_to_a_connector_of_ours(box: Sandbox, tmp_path: Path) -> None:
+    desk = Desk(box, tmp_path, "rest")
+    assert desk.run(f"tls connector set {GOOD} --yes").code == 0
+    done = desk.run(f"tls force {GOOD} --yes")
+    assert done.code == 0, done
+    assert desk.flow()["rules"] == []
+    assert desk.flow()["out"][0]["tls_settings"] == "EncryptionOnly"
+
+
+def test_a_rule_in_the_way_is_passed_by_priority(box: Sandbox, tmp_path: Path) -> None:
+    desk = Desk(box, tmp_path, "rest")
+    parameters = {"Name": "First", "StopRuleProcessing": True, "PrependSubject": "x"}
+    box.tenant.mail_flow.run("New-TransportRule", parameters)
+    held = desk.run(f"tls force {GOOD} --yes")
+    assert "--priority 0 puts ours first" in held.out
+    assert desk.run(f"tls force {GOOD} --priority 0 --yes").code == 0
+
+
+def test_without_a_probe_the_partners_dns_still_counts(box: Sandbox, tmp_path: Path) -> None:
+    desk = Desk(box, tmp_path, "rest")
+    done = desk.run("tls rule set nobody.partner.example --no-probe --yes")
+    assert done.code == 3, done
+    assert "TLS-NO-HOST" in done.out or "no host takes mail" in done.out
+    blocked = desk.run(f"tls rule set {GOOD} --port 1 --yes")
+    assert blocked.code == 6, blocked
+    assert "give --no-probe here" in blocked.out
+
+
+WRONG = [
+    ("tls rule set --yes", "no partner was named", "nobody"),
+    ("tls rule set a.example b.example --priority 0 --yes", "one rule its place", "two rules at one place"),
+    (f"tls rule set {GOOD} --header X-Class --yes", "names no header", "a header without words"),
+    (f"tls rule set {GOOD} --from-scope Inside --yes", "there is no scope", "no scope"),
+    (f"tls connector set {GOOD} --mta-sts-mode Mandatory --yes", "no --mta-sts-mode Mandatory", "no mode"),
+    (f"tls connector set {GOOD} --inbound-on --yes", "no inbound connector to switch", "nothing to switch"),
+    (f"tls rule set --name {'n' * 65} --yes", "64 is the most", "a long name"),
+]
+
+
+@pytest.mark.parametrize(("line", "part", "reason"), WRONG, ids=[row[2] for row in WRONG])
+def test_what_a_person_may_get_wrong(box: Sandbox, tmp_path: Path, line: str, part: str, reason: str) -> None:
+    done = Desk(box, tmp_path, "rest").run(line)
+    assert done.code == 64, (done, reason)
+    assert part in done.err
 
 
 SIGNED = (

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exo_auth.domain_name import DomainName
+from exo_auth.errors import InputError
 from exo_auth.facts.dnssec import DaneStatus, DnssecStatus
 from exo_auth.facts.mail_flow import InboundConnector, OutboundConnector, TransportRule
 from exo_auth.plan.change import Change, Verb
@@ -21,9 +22,6 @@ from exo_auth.plan.mail_flow import (
     NEW_RULE,
     SET_OUT,
     SET_RULE,
-    MailFlow,
-    PartnerWish,
-    conflicts,
     feature_state,
     inbound_state,
     inverse,
@@ -32,7 +30,11 @@ from exo_auth.plan.mail_flow import (
     plan_partner,
     plan_removal,
     rule_state,
+    without_rule,
 )
+from exo_auth.plan.partner_wish import MailFlow, PartnerWish
+from exo_auth.plan.rule_order import choose_way, conflicts, weaknesses
+from exo_auth.plan.rule_terms import TermWords, terms_of
 
 PARTNER = DomainName("fabrikam.com")
 NAME = "exo-auth: TLS to fabrikam.com"
@@ -79,6 +81,32 @@ CASES: list[tuple[MailFlow, dict[str, Any], list[str], str, str]] = [  # flow, w
     (MailFlow(), {}, [NEW_RULE], "", "there is none"),
     (MailFlow((rule(),)), {}, [], "", "it is as wanted"),
     (MailFlow((rule(),)), {"mode": "Enforce"}, [SET_RULE], "", "from auditing to enforcing"),
+    (MailFlow((rule(mode="Enforce"),)), {}, [], "", "what is enforced stays so unless told"),
+    (MailFlow((rule(mode="Enforce"),)), {"mode": "Audit"}, [SET_RULE], "", "back to auditing"),
+    (MailFlow((rule(),)), {"terms": {"From": ["a@b.example"]}}, [SET_RULE], "", "a condition more"),
+    (MailFlow((rule(terms={"From": ("a@b.example",)}),)), {}, [SET_RULE], "", "a condition that goes"),
+    (MailFlow((rule(),)), {"priority": 0}, [SET_RULE], "", "another place"),
+    (
+        MailFlow((rule("x", "Enforce", 0, "", stops_processing=True),)),
+        {"priority": 0},
+        [NEW_RULE],
+        "",
+        "before it",
+    ),
+    (
+        MailFlow((rule("x", "Enforce", 0, "", connector="C"),)),
+        {"how": "connector"},
+        [],
+        "routes by",
+        "a rule's road",
+    ),
+    (
+        MailFlow((rule("x", "Enforce", 0, "", connector="C"),), (outbound("c"),)),
+        {},
+        [NEW_RULE],
+        "",
+        "a rule's connector that demands TLS itself",
+    ),
     (MailFlow((rule(comments="mine"),)), {"mode": "Enforce"}, [], "is not ours", "somebody else's"),
     (MailFlow((rule(comments="mine"),)), {"mode": "Enforce", "adopts": True}, [SET_RULE], "", "adopted"),
     (MailFlow((rule(comments="mine"),)), {}, [], "", "somebody else's does it already"),
@@ -141,6 +169,7 @@ BEFORE = [  # a rule before ours, does it keep ours from acting
     ({"stops_processing": True, "recipient_domains": ("com",)}, True, "is about a name above"),
     ({"stops_processing": True, "sent_to_scope": "InOrganization"}, False, "is about mail that stays"),
     ({"connector": "Other"}, True, "routes elsewhere"),
+    ({"stops_processing": True, "except_recipient_domains": ("fabrikam.com",)}, False, "leaves them out"),
     ({}, False, "only does something else"),
 ]
 
@@ -166,6 +195,89 @@ def test_removal_leaves_what_is_not_ours() -> None:
     assert plan_removal(MailFlow(), PartnerWish(PARTNER)) == ([], [])
 
 
+def test_what_is_not_kept_is_not_made_anew() -> None:
+    flow = MailFlow(
+        (rule(conditions=("RecipientDomainIs", "SubjectContainsWords"), actions=("StopRuleProcessing",)),)
+    )
+    (change,), _ = plan_removal(flow, PartnerWish(PARTNER))
+    reason = "it cannot be made anew: StopRuleProcessing, SubjectContainsWords are not kept here"
+    assert (inverse(change), change.undo) == (reason, reason)
+
+
+def test_rules_below_one_that_goes_move_up() -> None:
+    flow = MailFlow((rule("a", priority=0), rule(priority=1), rule("b", priority=2)))
+    assert [(one.name, one.priority) for one in without_rule(flow, NAME).rules] == [("a", 0), ("b", 1)]
+    assert without_rule(flow, "nobody") is flow
+
+
+WAYS = [
+    (MailFlow(), {}, "rule", "encryption is a rule's"),
+    (MailFlow(), {"verify": "certificate"}, "connector", "certificates are a connector's"),
+    (MailFlow(), {"requires_inbound_tls": True}, "connector", "so is mail from them"),
+    (MailFlow(outbound=(outbound(),)), {}, "connector", "ours carries it already"),
+    (MailFlow(outbound=(outbound("x"),)), {}, "rule", "somebody else's is left alone"),
+]
+
+
+@pytest.mark.parametrize(("flow", "wish", "way", "reason"), WAYS, ids=[row[3] for row in WAYS])
+def test_what_fits(flow: MailFlow, wish: dict[str, Any], way: str, reason: str) -> None:
+    assert choose_way(flow, PartnerWish(PARTNER, how="", **wish)) == way, reason
+
+
+def lax(name: str = "x", spaces: tuple[str, ...] = ("fabrikam.com",), **modes: str) -> OutboundConnector:
+    return OutboundConnector(name, "", True, "Partner", "Default", spaces, True, (), "", "", False, **modes)
+
+
+WEAK = [  # connectors, wish, how many warnings
+    ((), {}, 0, "nothing"),
+    ((lax(mta_sts_mode="None"),), {}, 1, "one that carries the mail"),
+    ((lax(mta_sts_mode="None", smtp_dane_mode="None"),), {}, 2, "both"),
+    ((lax(spaces=("*",), smtp_dane_mode="None"),), {}, 1, "one that carries all"),
+    ((lax(spaces=("*.fabrikam.com",), smtp_dane_mode="None"),), {}, 0, "one for names below alone"),
+    ((lax(smtp_dane_mode="Mandatory", mta_sts_mode="Opportunistic"),), {}, 0, "as strict as can be"),
+    ((), {"how": "connector", "mta_sts_mode": "None"}, 1, "what is wished"),
+    ((lax(NAME, mta_sts_mode="None"),), {"how": "connector"}, 1, "what ours has"),
+    ((lax(NAME, mta_sts_mode="None"),), {"how": "connector", "mta_sts_mode": "Opportunistic"}, 0, "mended"),
+]
+
+
+@pytest.mark.parametrize(("connectors", "wish", "count", "reason"), WEAK, ids=[row[3] for row in WEAK])
+def test_weaknesses(
+    connectors: tuple[OutboundConnector, ...], wish: dict[str, Any], count: int, reason: str
+) -> None:
+    told = weaknesses(MailFlow(outbound=connectors), PartnerWish(PARTNER, **wish))
+    assert len(told) == count, reason
+    assert all("is None" in one.reason for one in told)
+
+
+def test_words_become_terms() -> None:
+    words = TermWords(
+        senders=("a@b.example",),
+        recipient_scope="InOrganization",
+        header="X: a, b",
+        header_pattern="Subject: ^a,b:c$",
+    )
+    assert terms_of(words) == {
+        "From": ["a@b.example"],
+        "SentToScope": "InOrganization",
+        "HeaderContainsMessageHeader": "X",
+        "HeaderContainsWords": ["a", "b"],
+        "HeaderMatchesMessageHeader": "Subject",
+        "HeaderMatchesPatterns": ["^a,b:c$"],
+    }
+    assert terms_of(TermWords(recipient_groups=("g@b.example",)), excepts=True) == {
+        "ExceptIfSentToMemberOf": ["g@b.example"]
+    }
+    for bad in (
+        TermWords(header="X"),
+        TermWords(header=": a"),
+        TermWords(header="X: ,"),
+        TermWords(sender_scope="x"),
+    ):
+        with pytest.raises(InputError):
+            terms_of(bad)
+
+
 ROUND_TRIPS: list[tuple[MailFlow, dict[str, Any]]] = [
     (MailFlow(), {"mode": "Enforce"}),
     (MailFlow((rule(),)), {"mode": "Enforce"}),
@@ -179,6 +291,11 @@ ROUND_TRIPS: list[tuple[MailFlow, dict[str, Any]]] = [
         },
     ),
     (MailFlow(outbound=(outbound(),)), {"how": "connector", "verify": "encryption"}),
+    (
+        MailFlow((rule(terms={"From": ("a@b.example",)}),)),
+        {"terms": {"SentTo": ["c@fabrikam.com"]}, "priority": 0},
+    ),
+    (MailFlow(), {"terms": {"ExceptIfFromMemberOf": ["g@b.example"]}, "priority": 0}),
 ]
 
 
