@@ -12,8 +12,6 @@ from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Found, LookupFailed, MailDns, Missing, MissingKind, Seen, SelectorDns
 from exo_auth.records.dkim import DkimKeyRecord
 
-Proof = tuple[Evidence, ...]
-
 SHORTEST_KEY, WANTED_KEY = 1024, 2048  # bits, RFC 8301 §3.2
 
 
@@ -57,10 +55,6 @@ def _is_doubled(selector: SelectorDns) -> bool:
 
 
 def _selector_findings(domain: DomainName, selector: SelectorDns) -> Iterator[Finding]:
-    proof = (
-        evidence(selector.owner, "CNAME", selector.cname),
-        evidence(selector.owner, "TXT", selector.key),
-    )
     for answer in (selector.cname, selector.key):
         if isinstance(answer, LookupFailed):
             yield finding(
@@ -68,16 +62,23 @@ def _selector_findings(domain: DomainName, selector: SelectorDns) -> Iterator[Fi
                 domain,
                 f"{selector.selector} could not be looked up: {answer.reason.value}",
                 seen=answer.detail,
-                evidence=proof,
+                evidence=_proof(selector),
             )
             return
     if isinstance(selector.key, Missing):
-        yield _missing_key(domain, selector, selector.key, proof)
+        yield _missing_key(domain, selector, selector.key)
     elif isinstance(selector.key, Found):
-        yield from _key_findings(domain, selector, selector.key, proof)
+        yield from _key_findings(domain, selector, selector.key)
 
 
-def _missing_key(domain: DomainName, selector: SelectorDns, answer: Missing, proof: Proof) -> Finding:
+def _proof(selector: SelectorDns) -> tuple[Evidence, ...]:
+    return (
+        evidence(selector.owner, "CNAME", selector.cname),
+        evidence(selector.owner, "TXT", selector.key),
+    )
+
+
+def _missing_key(domain: DomainName, selector: SelectorDns, answer: Missing) -> Finding:
     if isinstance(selector.cname, Found):
         target = selector.cname.values[0]
         is_dangling = answer.kind is MissingKind.NXDOMAIN
@@ -87,7 +88,7 @@ def _missing_key(domain: DomainName, selector: SelectorDns, answer: Missing, pro
             f"{selector.selector}’s CNAME leads to a name "
             + ("that does not exist" if is_dangling else "without a key"),
             seen=f"{selector.owner} CNAME {target}; {target} TXT: {answer.kind.value.upper()}",
-            evidence=proof,
+            evidence=_proof(selector),
         )
     if isinstance(selector.doubled, Found):
         return finding(
@@ -95,7 +96,7 @@ def _missing_key(domain: DomainName, selector: SelectorDns, answer: Missing, pro
             domain,
             f"{selector.selector}’s CNAME stands at a name with the zone appended twice",
             seen=f"{selector.owner}.{domain} exists, {selector.owner} does not",
-            evidence=proof,
+            evidence=_proof(selector),
         )
     return finding(
         "DKIM-CNAME-MISSING",
@@ -103,12 +104,12 @@ def _missing_key(domain: DomainName, selector: SelectorDns, answer: Missing, pro
         f"{selector.selector} is absent, though the other selector is there",
         seen=f"{selector.owner}: {answer.kind.value.upper()}",
         remedy="publish the CNAME that the tenant names: exo-auth dkim records",
-        evidence=proof,
+        evidence=_proof(selector),
     )
 
 
 def _key_findings(
-    domain: DomainName, selector: SelectorDns, answer: Found[Seen[DkimKeyRecord]], proof: Proof
+    domain: DomainName, selector: SelectorDns, answer: Found[Seen[DkimKeyRecord]]
 ) -> Iterator[Finding]:
     name = selector.selector
     if len(answer.values) > 1:
@@ -118,7 +119,7 @@ def _key_findings(
             f"{name} answers with {len(answer.values)} TXT records",
             seen=f"{len(answer.values)} records",
             wanted="one record (RFC 6376 §3.6.2.2)",
-            evidence=proof,
+            evidence=_proof(selector),
         )
         return
     text, record = answer.values[0].txt.text, answer.values[0].parsed
@@ -131,7 +132,7 @@ def _key_findings(
             if is_target
             else f"the key behind {name} cannot be read: {record.message}",
             seen=shortened(text),
-            evidence=proof,
+            evidence=_proof(selector),
         )
     elif record.is_revoked:
         yield finding(
@@ -139,7 +140,7 @@ def _key_findings(
             domain,
             f"the key behind {name} is revoked",
             seen="p= is empty",
-            evidence=proof,
+            evidence=_proof(selector),
         )
     else:
         yield from _strength(domain, name, record)

@@ -135,7 +135,6 @@ def _record_findings(
     domain: DomainName, step: WalkStep, record: DmarcRecord, facts: DmarcFacts
 ) -> Iterator[Finding]:
     name = f"_dmarc.{domain.ascii}"
-    proof = (evidence(name, "TXT", facts.at_name),)
     for fault in record.faults:
         yield finding(
             _code_of(fault),
@@ -143,7 +142,7 @@ def _record_findings(
             f"{fault.tag or 'the record'}: {fault.message}",
             seen=shortened(step.text),
             wanted=f"character {fault.position + 1} mended",
-            evidence=proof,
+            evidence=(evidence(name, "TXT", facts.at_name),),
         )
     if record.is_void:
         if not any(fault.tag in ("p", "sp", "np") for fault in record.faults):
@@ -153,7 +152,7 @@ def _record_findings(
                 "neither a policy nor a valid rua: receivers apply no DMARC",
                 seen=shortened(step.text),
                 wanted="p= and a policy",
-                evidence=proof,
+                evidence=(evidence(name, "TXT", facts.at_name),),
             )
         return
     yield from _policy_findings(domain, step, record)

@@ -7,7 +7,7 @@ from typing import Any
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.finding import Evidence, Finding
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing, Txt
+from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing, Seen, Txt
 
 LONGEST_VALUE = 300  # characters of one value in a finding's text
 
@@ -59,6 +59,8 @@ def shortened(text: str) -> str:
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, Seen):
+        value = value.txt
     if isinstance(value, Txt):
         return " ".join(f'"{chunk.decode("ascii", errors="replace")}"' for chunk in value.chunks)
     preference, host = getattr(value, "preference", None), getattr(value, "host", None)

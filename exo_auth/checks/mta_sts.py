@@ -123,7 +123,6 @@ def _findings(facts: DomainFacts, now: datetime) -> Iterator[Finding]:
     texts = [txt.text for txt in sts.txt.values] if isinstance(sts.txt, Found) else []
     records = [text for text in texts if mta_sts.looks_like(text)]
     near = [text for text in texts if text.strip(" \"'").lower().startswith("v=sts") and text not in records]
-    proof = (evidence(name, "TXT", sts.txt),)
     if not records:
         yield _missing(facts, name, sts, near)
         return
@@ -133,7 +132,7 @@ def _findings(facts: DomainFacts, now: datetime) -> Iterator[Finding]:
             domain,
             f"{len(records)} MTA-STS records stand at {name}",
             seen=shortened(" | ".join(records)),
-            evidence=proof,
+            evidence=(evidence(name, "TXT", sts.txt),),
         )
     else:
         yield from _record_findings(domain, name, records[0], sts)

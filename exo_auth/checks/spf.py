@@ -182,7 +182,6 @@ def _size(domain: DomainName, answer: Answer[Txt]) -> Iterator[Finding]:
 def _record_findings(
     domain: DomainName, record: SpfRecord, text: str, answer: Answer[Txt]
 ) -> Iterator[Finding]:
-    proof = (evidence(domain, "TXT", answer),)
     everybody = record.all
     redirect = record.modifier("redirect")
     if everybody is not None:
@@ -194,7 +193,7 @@ def _record_findings(
                 domain,
                 f"{len(behind)} term{'s' if len(behind) > 1 else ''} behind all",
                 seen=" ".join(mechanism.text for mechanism in behind),
-                evidence=proof,
+                evidence=(evidence(domain, "TXT", answer),),
             )
         if redirect is not None:
             yield finding(
@@ -202,7 +201,7 @@ def _record_findings(
                 domain,
                 "redirect is ignored beside all",
                 seen=redirect.text,
-                evidence=proof,
+                evidence=(evidence(domain, "TXT", answer),),
             )
     elif redirect is None:
         yield finding(
@@ -211,7 +210,7 @@ def _record_findings(
             "the record has neither all nor redirect",
             seen=shortened(text),
             wanted=f"{shortened(text.rstrip())} ~all",
-            evidence=proof,
+            evidence=(evidence(domain, "TXT", answer),),
         )
     for mechanism in record.mechanisms:
         yield from _mechanism_findings(domain, mechanism)

@@ -21,7 +21,6 @@ def check_tls_rpt(domain: DomainName, answer: Answer[Txt]) -> tuple[Finding, ...
 
 def _findings(domain: DomainName, answer: Answer[Txt]) -> Iterator[Finding]:
     name = f"_smtp._tls.{domain.ascii}"
-    proof = (evidence(name, "TXT", answer),)
     if isinstance(answer, LookupFailed):
         yield could_not_look(domain, name, "TXT", answer)
         return
@@ -36,7 +35,7 @@ def _findings(domain: DomainName, answer: Answer[Txt]) -> Iterator[Finding]:
             domain,
             f"{len(records)} TLS-RPT records stand at {name}",
             seen=shortened(" | ".join(records)),
-            evidence=proof,
+            evidence=(evidence(name, "TXT", answer),),
         )
     elif records:
         yield from _record_findings(domain, records[0])
@@ -47,7 +46,7 @@ def _findings(domain: DomainName, answer: Answer[Txt]) -> Iterator[Finding]:
             "a record that looks like TLS-RPT and is discarded",
             seen=shortened(near[0]),
             wanted="v=TLSRPTv1; at the very beginning",
-            evidence=proof,
+            evidence=(evidence(name, "TXT", answer),),
         )
     else:
         yield finding(
@@ -56,7 +55,7 @@ def _findings(domain: DomainName, answer: Answer[Txt]) -> Iterator[Finding]:
             "there is no TLS-RPT",
             seen=absence(name, "TXT", answer) if isinstance(answer, Missing) else f"{name}: no such record",
             records=(DnsRecord(DomainName(name), "TXT", f"v=TLSRPTv1; rua=mailto:tls@{domain.ascii}"),),
-            evidence=proof,
+            evidence=(evidence(name, "TXT", answer),),
         )
 
 

@@ -140,11 +140,14 @@ def _mx_findings(facts: DomainFacts) -> Iterator[Finding]:
 
 def _set_findings(domain: DomainName, answer: Found[Exchanger]) -> Iterator[Finding]:
     hosts = [mx.host for mx in answer.values]
-    proof = (evidence(domain, "MX", answer),)
     if "" in hosts:
         if len(hosts) == 1:
             yield finding(
-                "MX-NULL", domain, "a null MX: the domain takes no mail", seen="MX 0 .", evidence=proof
+                "MX-NULL",
+                domain,
+                "a null MX: the domain takes no mail",
+                seen="MX 0 .",
+                evidence=(evidence(domain, "MX", answer),),
             )
         else:
             yield finding(
@@ -153,7 +156,7 @@ def _set_findings(domain: DomainName, answer: Found[Exchanger]) -> Iterator[Find
                 "a null MX stands beside others",
                 seen=_written(answer),
                 wanted="MX 0 . alone, or none",
-                evidence=proof,
+                evidence=(evidence(domain, "MX", answer),),
             )
     for host, count in Counter(hosts).items():
         if host and count > 1:

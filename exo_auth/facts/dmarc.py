@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
@@ -32,7 +33,9 @@ class DmarcWalk:
     exists: bool = True  # False after NXDOMAIN only
     failure: str = ""
 
-    @property
+    @cached_property
     def found(self) -> tuple[tuple[DomainName, DmarcRecord], ...]:
         """The records that count, longest name first."""
-        return tuple((step.name, step.record) for step in self.steps if isinstance(step.record, DmarcRecord))
+        return tuple(
+            [(step.name, step.record) for step in self.steps if isinstance(step.record, DmarcRecord)]
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
@@ -68,6 +69,11 @@ def step_of(name: DomainName, answer: Answer[Txt]) -> WalkStep:
     if len(records) != 1:  # several are all discarded, RFC 9989 §4.10 step 2
         return WalkStep(name, count=len(records))
     try:
-        return WalkStep(name, dmarc.parse(records[0]), records[0], 1)
+        return WalkStep(name, _parsed(records[0]), records[0], 1)
     except RecordSyntaxError as error:
         return WalkStep(name, error, records[0], 1)
+
+
+@lru_cache(maxsize=1024)  # records of parents, and of domains that share one, are met again and again
+def _parsed(text: str) -> DmarcRecord:
+    return dmarc.parse(text)

@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.records.der import DerError, RsaKey, read_rsa_key
@@ -49,7 +50,7 @@ class DkimKeyRecord:
         """Does the owner ask verifiers to treat a failing signature as none? (`t=y`)"""
         return "y" in self.flags
 
-    @property
+    @cached_property
     def rsa_key(self) -> RsaKey | None:
         """The RSA key, None for a revoked or another type of key."""
         if self.key_type != "rsa" or self.is_revoked:
@@ -112,8 +113,8 @@ def parse(text: str) -> DkimKeyRecord:
         raise RecordSyntaxError(
             f"the key type “{key_type}” is unknown", position=tags["k"].position, expected="rsa or ed25519"
         )
-    return DkimKeyRecord(
-        public_key=_public_key(tags["p"], key_type),
+    record = DkimKeyRecord(
+        public_key=_octets(tags["p"]),
         key_type=key_type,
         hashes=_words(tags.get("h"), ()),
         services=_words(tags.get("s"), ("*",)),
@@ -122,6 +123,8 @@ def parse(text: str) -> DkimKeyRecord:
         version=version.value if version else None,
         unknown=tuple((tag.name, tag.value) for tag in tags.values() if tag.name not in KNOWN_TAGS),
     )
+    _check_key(tags["p"], record)
+    return record
 
 
 def render(record: DkimKeyRecord) -> str:
@@ -139,7 +142,7 @@ def render(record: DkimKeyRecord) -> str:
     return " ".join(f"{name}={value};" for name, value in parts if value is not None)
 
 
-def _public_key(tag: Tag, key_type: str) -> bytes:
+def _octets(tag: Tag) -> bytes:
     text = tag.value.translate(_WITHOUT_WHITE)
     if not text:
         return b""
@@ -150,30 +153,27 @@ def _public_key(tag: Tag, key_type: str) -> bytes:
             f"“{text[bad]}” in the key", position=_position(tag, bad), expected="base64 (A-Z a-z 0-9 + / =)"
         )
     try:
-        data = base64.b64decode(text, validate=True)
+        return base64.b64decode(text, validate=True)
     except binascii.Error:
         raise RecordSyntaxError(
             f"the key of {len(text)} characters is cut off",
             position=_position(tag, len(text)),
             expected="base64 in groups of four; a DNS panel may have cut the record at 255 characters",
         ) from None
-    _check_key(tag, text, data, key_type)
-    return data
 
 
-def _check_key(tag: Tag, text: str, data: bytes, key_type: str) -> None:
-    if key_type == "ed25519":
-        if len(data) != ED25519_KEY_LENGTH:
-            raise RecordSyntaxError(
-                f"an Ed25519 key of {len(data)} octets", position=tag.position, expected="32 octets"
-            )
-        return
+def _check_key(tag: Tag, record: DkimKeyRecord) -> None:
+    size = len(record.public_key)
+    if record.key_type == "ed25519" and size not in (0, ED25519_KEY_LENGTH):
+        raise RecordSyntaxError(
+            f"an Ed25519 key of {size} octets", position=tag.position, expected="32 octets"
+        )
     try:
-        read_rsa_key(data)
+        record.rsa_key  # noqa: B018 - reading it is the check, and it is kept
     except DerError as error:
         raise RecordSyntaxError(
             f"the key is not a whole RSA key: {error}",
-            position=_position(tag, len(text)),
+            position=_position(tag, len(tag.value.translate(_WITHOUT_WHITE))),
             expected="the base64 of an RSA public key in DER",
         ) from None
 

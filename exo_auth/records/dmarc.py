@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from exo_auth.errors import RecordSyntaxError
@@ -65,17 +66,17 @@ class DmarcRecord:
     unknown: tuple[tuple[str, str], ...] = ()
     faults: tuple[TagFault, ...] = ()
 
-    @property
+    @cached_property
     def has_valid_rua(self) -> bool:
         """Is there one address that aggregate reports can go to?"""
         return any(is_report_address(address) for address in self.rua)
 
-    @property
+    @cached_property
     def is_void(self) -> bool:
         """Does RFC 9989 §4.10.1 switch DMARC off for this record? A bad policy without a valid rua does."""
         return (self.policy is None or self._has_bad_policy) and not self.has_valid_rua
 
-    @property
+    @cached_property
     def _has_bad_policy(self) -> bool:
         return any(fault.tag in ("p", "sp", "np") for fault in self.faults)
 
