@@ -20,6 +20,12 @@ NOW = datetime.now(UTC)
 PASSPHRASE = "geheim-und-lang"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> MadeCertificate:
+    """Made at NOW: minutes may pass between reading this file and running it."""
+    return make_certificate(tmp_path_factory.mktemp("app") / "app", "exo-auth test", 30, lambda: NOW)
+
+
 def test_the_made_files_hold_what_is_said(made: MadeCertificate) -> None:
     public = x509.load_der_x509_certificate(made.public_file.read_bytes())
     assert public.fingerprint(hashes.SHA1()).hex().upper() == made.sha1
