@@ -24,14 +24,14 @@ def check_connections(tenant: DomainName, connections: Connections) -> tuple[Fin
 
 
 def _unread(tenant: DomainName, connections: Connections) -> Iterator[Finding]:
-    for listing in (connections.outbound, connections.inbound):
+    for listing in (connections.outbound, connections.inbound, connections.arc_sealers):
         if isinstance(listing, NotRead):
             yield finding(
                 "TENANT-UNREAD",
                 tenant,
                 f"{listing.cmdlet} gave no answer",
                 seen=listing.why,
-                wanted="the connectors of the tenant",
+                wanted="the connectors and the trusted ARC sealers of the tenant",
             )
 
 
@@ -89,6 +89,7 @@ def check_domain_connections(
         yield from _relay(accepted, connections)
     if gateway and not comes_here:
         yield from _filtering(accepted.name, connections, gateway)
+        yield from _sealers(accepted.name, connections, gateway)
 
 
 def _relay(accepted: AcceptedDomain, connections: Connections) -> Iterator[Finding]:
@@ -132,6 +133,17 @@ def _filtering(domain: DomainName, connections: Connections, gateway: str) -> It
             "Exchange Online judges SPF and DMARC by the gateway’s address, not by the sender’s",
             seen=f"MX {gateway}; no enabled inbound connector skips the gateway",
             wanted="EFSkipLastIP or EFSkipIPs on the connector of the gateway",
+        )
+
+
+def _sealers(domain: DomainName, connections: Connections, gateway: str) -> Iterator[Finding]:
+    if connections.arc_sealers == ():
+        yield finding(
+            "ARC-SEALER",
+            domain,
+            "no ARC seal is trusted: signatures that the gateway breaks are lost",
+            seen=f"MX {gateway}; ArcTrustedSealers empty",
+            wanted="the gateway’s sealing domain, where it seals and changes messages",
         )
 
 

@@ -267,7 +267,7 @@ def _takes_mail(domain: DomainName, to: ReportDestination) -> Iterator[Finding]:
 
 def old_verdict(domain: DomainName, facts: DmarcFacts) -> DmarcVerdict:
     """Judge as receivers of RFC 7489 do, from the steps of the walk: the domain, then the organizational domain."""
-    steps = {step.name: step for step in facts.walk.steps}
+    steps = {step.name: step for step in (*facts.walk.steps, *([facts.old_step] if facts.old_step else ()))}
     organizational = facts.psl_organizational
     step = steps.get(domain)
     if step is None or step.count == 0:
@@ -282,15 +282,17 @@ def old_verdict(domain: DomainName, facts: DmarcFacts) -> DmarcVerdict:
 def _models_differ(domain: DomainName, facts: DmarcFacts) -> Iterator[Finding]:
     """Tell where receivers of the two models end at different records.
 
-    Without any record there is nothing to differ about; nor is a walk that stopped before it came to the name the
-    other model asks for.
+    Without any record there is nothing to differ about.
     """
+    if facts.old_step is not None and facts.old_step.failure:
+        yield finding(
+            "TRANSIENT",
+            domain,
+            f"TXT of _dmarc.{facts.old_step.name} could not be looked up",
+            seen=facts.old_step.failure,
+        )
+        return
     new, old = judge(facts.walk), old_verdict(domain, facts)
-    if new.record_name is None and old.record_name is None:
-        return
-    asked = {step.name for step in facts.walk.steps}
-    if old.organizational_domain not in asked and old.record_name is None:
-        return
     if new.record_name != old.record_name:
         yield finding(
             "DMARC-PSL-TREEWALK-DIFFER",

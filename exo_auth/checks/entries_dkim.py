@@ -185,7 +185,7 @@ ENTRIES = (
         "Keys of Exchange Online have the exponent 65537; another one means that the key is somebody else's.",
         "Compare the CNAME with the tenant's target.",
         "RFC 6376 §3.3.1",
-        example="e=3",
+        example="e=3 in the key, in place of 65537",
     ),
     Entry(
         "DKIM-KEY-PROPAGATING",

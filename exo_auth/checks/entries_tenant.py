@@ -73,6 +73,16 @@ ENTRIES = (
         "Set-InboundConnector -Identity 'From gateway' -EFSkipLastIP $true",
     ),
     Entry(
+        "ARC-SEALER",
+        "info",
+        "no trusted ARC sealer behind a gateway",
+        "A gateway that changes messages breaks their signatures; a seal it adds would vouch for what it saw before.",
+        "Trust the gateway’s sealing domain where it seals; exo-auth message check names who sealed a message.",
+        "RFC 8617 §5, learn.microsoft.com/defender-office-365/email-authentication-arc-configure",
+        ("ORCA-243",),
+        "Set-ArcConfig -Identity Default -ArcTrustedSealers gateway.example",
+    ),
+    Entry(
         "MX-OTHER-DOMAIN",
         "warn",
         "an exchanger with another domain’s name",

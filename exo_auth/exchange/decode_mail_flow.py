@@ -7,6 +7,7 @@ from typing import TypeVar
 from exo_auth.exchange.decode import rows_of
 from exo_auth.exchange.fields import Row
 from exo_auth.exchange.mail_flow_cmdlets import (
+    GET_ARC,
     GET_INBOUND_CONNECTOR,
     GET_OUTBOUND_CONNECTOR,
     GET_TRANSPORT_RULE,
@@ -44,6 +45,16 @@ def outbound_connectors(*answers: CmdletAnswer) -> tuple[OutboundConnector, ...]
 def inbound_connectors(answer: CmdletAnswer) -> tuple[InboundConnector, ...]:
     """Decode Get-InboundConnector; raises ProtocolError with row and field."""
     return _each_once(tuple(_inbound_connector(row) for row in rows_of(GET_INBOUND_CONNECTOR, answer)))
+
+
+def arc_sealers(answer: CmdletAnswer) -> tuple[str, ...]:
+    """Decode Get-ArcConfig: domains, lower case; none where there is no row. Raises ProtocolError."""
+    found: dict[str, None] = {}
+    for row in rows_of(GET_ARC, answer):
+        row.require("ArcTrustedSealers")
+        for text in row.texts("ArcTrustedSealers"):  # a list, or one text with commas
+            found.update(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    return tuple(found)
 
 
 def _each_once(connectors: tuple[Connector, ...]) -> tuple[Connector, ...]:

@@ -62,6 +62,10 @@ class MailFlowReader(Asking):
         """List every inbound connector, by name: one request."""
         return decode_mail_flow.inbound_connectors(self._ask(mail_flow_cmdlets.GET_INBOUND_CONNECTOR, _ALL))
 
+    def arc_sealers(self) -> tuple[str, ...]:
+        """List the domains whose ARC seals the tenant believes, lower case: one request."""
+        return decode_mail_flow.arc_sealers(self._ask(mail_flow_cmdlets.GET_ARC, {}))
+
     def dnssec_status(self, domain: DomainName, *, looks_at_dns: bool = True) -> DnssecStatus:
         """Tell how far DNSSEC is enabled for an accepted domain: one request.
 

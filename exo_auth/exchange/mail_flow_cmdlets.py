@@ -23,6 +23,7 @@ GET_INBOUND_CONNECTOR = "Get-InboundConnector"
 NEW_INBOUND_CONNECTOR = "New-InboundConnector"
 SET_INBOUND_CONNECTOR = "Set-InboundConnector"
 REMOVE_INBOUND_CONNECTOR = "Remove-InboundConnector"
+GET_ARC = "Get-ArcConfig"
 GET_DNSSEC = "Get-DnssecStatusForVerifiedDomain"
 ENABLE_DNSSEC = "Enable-DnssecForVerifiedDomain"
 DISABLE_DNSSEC = "Disable-DnssecForVerifiedDomain"
@@ -129,6 +130,7 @@ MAIL_FLOW_CMDLETS = (
     ),
     Cmdlet(SET_INBOUND_CONNECTOR, True, {**_NAMED, **_INBOUND}),
     Cmdlet(REMOVE_INBOUND_CONNECTOR, True, _REMOVED),
+    Cmdlet(GET_ARC, False, {}),
     Cmdlet(GET_DNSSEC, False, {**_DOMAIN, **_SKIP}, FULL),
     Cmdlet(ENABLE_DNSSEC, True, _DOMAIN, FULL),
     Cmdlet(DISABLE_DNSSEC, True, _DOMAIN, FULL),

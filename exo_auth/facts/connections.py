@@ -17,7 +17,8 @@ class NotRead:
 
 @dataclass(frozen=True)
 class Connections:
-    """The connectors of a tenant, in both directions."""
+    """The connectors of a tenant in both directions, and whose ARC seals it believes (domains, lower case)."""
 
     outbound: tuple[OutboundConnector, ...] | NotRead
     inbound: tuple[InboundConnector, ...] | NotRead
+    arc_sealers: tuple[str, ...] | NotRead = ()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dmarc import DmarcWalk
+from exo_auth.facts.dmarc import DmarcWalk, WalkStep
 from exo_auth.facts.dns import Answer, MailDns, Txt
 from exo_auth.facts.spf import SpfNode
 
@@ -105,6 +105,7 @@ class DmarcFacts:
     psl_organizational: DomainName  # by the Public Suffix List, as RFC 7489 receivers find it
     destinations: tuple[ReportDestination, ...] = ()
     misplaced: Answer[Txt] | None = None  # TXT at _dmarc._dmarc.<domain>, a slip of DNS panels
+    old_step: WalkStep | None = None  # at psl_organizational, where the walk did not come to it
 
 
 class FetchFault(StrEnum):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
+from exo_auth.facts.dmarc import DmarcWalk, WalkStep
 from exo_auth.facts.dns import Answer, Found, LookupFailed, MailDns, Txt
 from exo_auth.facts.domain import (
     ALL_SUBJECTS,
@@ -148,7 +149,16 @@ async def _dmarc(domain: DomainName) -> DmarcFacts:
         nothing() if is_there else txt(policy_name(name)),
         _destinations(domain, record) if isinstance(record, DmarcRecord) else nothing(),
     )
-    return DmarcFacts(found, at_name, alias, organizational_domain(domain), destinations or (), misplaced)
+    organizational = organizational_domain(domain)
+    old_step = await _old_step(found, organizational)
+    return DmarcFacts(found, at_name, alias, organizational, destinations or (), misplaced, old_step)
+
+
+async def _old_step(found: DmarcWalk, organizational: DomainName) -> WalkStep | None:
+    """Ask where RFC 7489 receivers look next (§6.6.3), unless the walk was there, or they need not look."""
+    if found.steps[0].count or organizational in {step.name for step in found.steps}:
+        return None
+    return step_of(organizational, await txt(policy_name(organizational)))
 
 
 async def _destinations(domain: DomainName, record: DmarcRecord) -> tuple[ReportDestination, ...]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from exo_auth.checks.domains import ClassifiedDomain, classify
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExchangeError
-from exo_auth.exchange.mail_flow_cmdlets import GET_INBOUND_CONNECTOR, GET_OUTBOUND_CONNECTOR
+from exo_auth.exchange.mail_flow_cmdlets import GET_ARC, GET_INBOUND_CONNECTOR, GET_OUTBOUND_CONNECTOR
 from exo_auth.facts.connections import Connections, NotRead
 from exo_auth.facts.tenant import TenantFacts, TenantRef
 from exo_auth.plan.dkim import Scene
@@ -50,10 +50,11 @@ def observe_tenant(session: ReadingSession) -> TenantFacts:
 
 
 def observe_connections(session: ReadingSession) -> Connections:
-    """Read the connectors of both directions: three requests; what cannot be read is told as such."""
+    """Read the connectors of both directions, and the trusted ARC sealers: four requests; what cannot be read is told as such."""
     return Connections(
         _listing(GET_OUTBOUND_CONNECTOR, session.reader.outbound_connectors),
         _listing(GET_INBOUND_CONNECTOR, session.reader.inbound_connectors),
+        _listing(GET_ARC, session.reader.arc_sealers),
     )
 
 

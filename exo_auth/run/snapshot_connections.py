@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -10,29 +10,40 @@ from exo_auth.facts.connections import Connections, NotRead
 from exo_auth.facts.mail_flow import InboundConnector, OutboundConnector
 
 Connector = TypeVar("Connector", OutboundConnector, InboundConnector)
+Row = TypeVar("Row")
 
 _LEFT_OUT = ("extra", "changed")  # what no rule looks at
 
 
 def connections_document(connections: Connections) -> dict[str, Any]:
-    """Write the connectors as plain JSON values."""
+    """Write the connectors and the ARC sealers as plain JSON values."""
     return {
-        "outbound": _listing_document(connections.outbound),
-        "inbound": _listing_document(connections.inbound),
+        "outbound": _listing_document(connections.outbound, _connector_document),
+        "inbound": _listing_document(connections.inbound, _connector_document),
+        "arc_sealers": _listing_document(connections.arc_sealers, str),
     }
 
 
 def read_connections(document: Mapping[str, Any]) -> Connections:
     """Take them back; raises KeyError, TypeError for another shape."""
     return Connections(
-        _listing(OutboundConnector, document["outbound"]), _listing(InboundConnector, document["inbound"])
+        _listing(document["outbound"], lambda row: _connector(OutboundConnector, row)),
+        _listing(document["inbound"], lambda row: _connector(InboundConnector, row)),
+        _listing(document["arc_sealers"], str),
     )
 
 
-def _listing_document(listing: tuple[OutboundConnector, ...] | tuple[InboundConnector, ...] | NotRead) -> Any:
+def _listing_document(listing: tuple[Row, ...] | NotRead, write: Callable[[Row], Any]) -> Any:
     if isinstance(listing, NotRead):
         return {"not_read": [listing.cmdlet, listing.why]}
-    return [_connector_document(connector) for connector in listing]
+    return [write(row) for row in listing]
+
+
+def _listing(document: Any, read: Callable[[Any], Row]) -> tuple[Row, ...] | NotRead:
+    if isinstance(document, Mapping):
+        cmdlet, why = document["not_read"]
+        return NotRead(cmdlet, why)
+    return tuple(map(read, document))
 
 
 def _connector_document(connector: OutboundConnector | InboundConnector) -> dict[str, Any]:
@@ -42,13 +53,6 @@ def _connector_document(connector: OutboundConnector | InboundConnector) -> dict
         for name, value in values.items()
         if name not in _LEFT_OUT
     }
-
-
-def _listing(kind: type[Connector], document: Any) -> tuple[Connector, ...] | NotRead:
-    if isinstance(document, Mapping):
-        cmdlet, why = document["not_read"]
-        return NotRead(cmdlet, why)
-    return tuple(_connector(kind, row) for row in document)
 
 
 def _connector(kind: type[Connector], row: Mapping[str, Any]) -> Connector:

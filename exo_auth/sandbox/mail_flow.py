@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from exo_auth.sandbox import connectors, dnssec, transport_rule_fields
+from exo_auth.sandbox import arc, connectors, dnssec, transport_rule_fields
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.connectors import InboundConnectors, OutboundConnectors
 from exo_auth.sandbox.dkim_state import DomainSpec
@@ -16,7 +16,9 @@ from exo_auth.sandbox.dnssec import Dnssec, MxOf
 from exo_auth.sandbox.switches import Switches
 from exo_auth.sandbox.transport_rules import TransportRules
 
-CMDLETS = frozenset({*transport_rule_fields.PARAMETERS, *connectors.PARAMETERS, *dnssec.PARAMETERS})
+CMDLETS = frozenset(
+    {*transport_rule_fields.PARAMETERS, *connectors.PARAMETERS, *dnssec.PARAMETERS, *arc.PARAMETERS}
+)
 
 
 class MailFlow:
@@ -32,6 +34,7 @@ class MailFlow:
     ) -> None:
         self._clock = clock
         self._lock = threading.RLock()
+        self._arc = arc.ArcConfig()
         self._dnssec = Dnssec(spec_of, mx_of)
         self._outbound = OutboundConnectors(initial_domain, switches, self._rule_using)
         self._inbound = InboundConnectors(initial_domain)
@@ -77,6 +80,7 @@ class MailFlow:
                 "inbound": copy.deepcopy(self._inbound.objects.items),
                 "dnssec": sorted(self._dnssec.enabled),
                 "dane": sorted(self._dnssec.dane),
+                "arc": list(self._arc.sealers),
             }
 
     def load_state(self, values: Mapping[str, Any]) -> None:
@@ -91,12 +95,15 @@ class MailFlow:
         self._inbound.objects.items = copy.deepcopy(values["inbound"])
         self._dnssec.enabled = set(values["dnssec"])
         self._dnssec.dane = set(values["dane"])
+        self._arc.sealers = list(values.get("arc", ()))
 
     def _run(self, cmdlet: str, values: Mapping[str, Any], now: datetime) -> list[dict[str, Any]]:
         if cmdlet in transport_rule_fields.PARAMETERS:
             return self._rules.run(cmdlet, values, now)
         if cmdlet in dnssec.PARAMETERS:
             return self._dnssec.run(cmdlet, values)
+        if cmdlet in arc.PARAMETERS:
+            return self._arc.run(cmdlet, values)
         family = self._outbound if cmdlet.endswith("OutboundConnector") else self._inbound
         return family.run(cmdlet, values, now)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from exo_auth.sandbox import connectors, dnssec, transport_rule_fields
+from exo_auth.sandbox import arc, connectors, dnssec, transport_rule_fields
 from exo_auth.sandbox.cmdlet_errors import not_understood
 from exo_auth.sandbox.http_message import Response
 from exo_auth.sandbox.parameter import (
@@ -51,6 +51,7 @@ CMDLETS: dict[str, dict[str, Parameter]] = {
     **transport_rule_fields.PARAMETERS,
     **connectors.PARAMETERS,
     **dnssec.PARAMETERS,
+    **arc.PARAMETERS,
 }
 BY_LOWER_NAME = {name.lower(): name for name in CMDLETS}
 WRITES = frozenset(name for name in CMDLETS if not name.startswith("Get-"))

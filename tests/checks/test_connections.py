@@ -93,7 +93,7 @@ def test_what_was_not_read_is_unknown_and_nothing_else() -> None:
     found = check_connections(TENANT, Connections(SILENT, NotRead("Get-InboundConnector", "503")))
     assert [(one.code, one.severity) for one in found] == [("TENANT-UNREAD", Severity.UNKNOWN)] * 2
     relayed = accepted(domain_type="InternalRelay")
-    unread = Connections(SILENT, SILENT)
+    unread = Connections(SILENT, SILENT, SILENT)
     assert list(check_domain_connections(relayed, unread, gateway="", comes_here=True)) == []
     assert (
         list(check_domain_connections(accepted(), unread, gateway="mx.gate.example", comes_here=False)) == []
@@ -145,16 +145,33 @@ GATEWAY = [  # inbound connectors, is filtering missing, reason
 def test_a_gateway_needs_enhanced_filtering(
     rows: tuple[dict[str, Any], ...], missing: bool, reason: str
 ) -> None:
-    connections = Connections((), tuple(inbound(**row) for row in rows))
+    connections = Connections((), tuple(inbound(**row) for row in rows), ("gate.example",))
     found = check_domain_connections(accepted(), connections, gateway="mx.gate.example", comes_here=False)
     assert [one.code for one in found] == ["CONNECTOR-UNFILTERED"] * missing, reason
+
+
+SEALERS: list[tuple[Any, list[str]]] = [
+    ((), ["ARC-SEALER"]),
+    (("gate.example",), []),
+    (NotRead("Get-ArcConfig", "503"), []),
+]
+
+
+@pytest.mark.parametrize(("sealers", "wanted"), SEALERS, ids=["none is trusted", "one is", "not read"])
+def test_a_gateway_that_changes_messages_needs_a_trusted_seal(sealers: Any, wanted: list[str]) -> None:
+    connections = Connections((), (inbound(skips_last_address=True),), sealers)
+    found = check_domain_connections(accepted(), connections, gateway="mx.gate.example", comes_here=False)
+    assert [one.code for one in found] == wanted
+    told = [one.code for one in check_connections(TENANT, connections)]
+    assert told == ["TENANT-UNREAD"] * isinstance(sealers, NotRead)
 
 
 def test_connectors_survive_a_snapshot() -> None:
     every = Connections(
         (outbound(mta_sts_mode="None", smart_hosts=("a.example",)), outbound(guid="3", is_rule_scoped=True)),
         (inbound(skipped_addresses=("192.0.2.1",)),),
+        ("gate.example",),
     )
-    for connections in (every, Connections(SILENT, ()), Connections((), SILENT)):
+    for connections in (every, Connections(SILENT, ()), Connections((), SILENT), Connections((), (), SILENT)):
         kept = read_connections(json.loads(json.dumps(connections_document(connections))))
         assert kept == connections

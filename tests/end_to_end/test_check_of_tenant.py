@@ -63,6 +63,7 @@ def told(done: Done, *codes: str) -> set[tuple[str, str]]:
 
 
 COMPARED = (
+    "ARC-",
     "CONNECTOR-",
     "SPF-SENDING",
     "DOMAIN-SENDING",
@@ -78,6 +79,7 @@ ALWAYS = {
     ("parked.example", "DOMAIN-SENDING-ENABLED"),
     ("gate.example", "MX-NOT-TENANT"),
     ("gate.example", "CONNECTOR-UNFILTERED"),
+    ("gate.example", "ARC-SEALER"),
     ("stray.example", "MX-OTHER-DOMAIN"),
 }
 
@@ -106,11 +108,16 @@ def test_connectors_are_judged_and_mended(bench: Bench) -> None:
         },
     )
     flow.run("New-InboundConnector", {"Name": "From gateway", "SenderDomains": ["*"], "EFSkipLastIP": True})
-    mended = {("relay.example", "CONNECTOR-RELAY-MISSING"), ("gate.example", "CONNECTOR-UNFILTERED")}
+    flow.run("Set-ArcConfig", {"Identity": "Default", "ArcTrustedSealers": ["gateway.example"]})
+    mended = {
+        ("relay.example", "CONNECTOR-RELAY-MISSING"),
+        ("gate.example", "CONNECTOR-UNFILTERED"),
+        ("gate.example", "ARC-SEALER"),
+    }
     assert told(check(bench), *COMPARED) == ALWAYS - mended
 
 
-def test_reading_connectors_costs_three_requests_however_many_domains(bench: Bench) -> None:
+def test_reading_connectors_costs_four_requests_however_many_domains(bench: Bench) -> None:
     check(bench)
     assert [request.cmdlet for request in bench.box.requests] == [
         "Get-AcceptedDomain",
@@ -118,6 +125,7 @@ def test_reading_connectors_costs_three_requests_however_many_domains(bench: Ben
         "Get-OutboundConnector",
         "Get-OutboundConnector",
         "Get-InboundConnector",
+        "Get-ArcConfig",
     ]
 
 

@@ -310,6 +310,26 @@ BROKEN: tuple[Broken, ...] = (
             "* TXT": ["hello"],
         },
     ),
+    _broken(
+        "news.spf-parent",
+        "SPF-SUBDOMAIN DMARC-INHERITED",
+        "SPF is not inherited, DMARC is",
+        {"@ TXT": [], "_dmarc TXT": []},
+        also=(
+            'spf-parent.test. 3600 IN TXT "v=spf1 -all"',
+            '_dmarc.spf-parent.test. 3600 IN TXT "v=DMARC1; p=reject; rua=mailto:dmarc@ok.test"',
+        ),
+    ),
+    _broken(
+        "a.b.psl-differ",
+        "DMARC-INHERITED DMARC-PSL-TREEWALK-DIFFER",
+        "psd=n makes a department an organization; the Public Suffix List knows nothing of it",
+        {"_dmarc TXT": []},
+        also=(
+            '_dmarc.b.psl-differ.test. 3600 IN TXT "v=DMARC1; p=reject; psd=n"',
+            '_dmarc.psl-differ.test. 3600 IN TXT "v=DMARC1; p=quarantine"',
+        ),
+    ),
     # MX
     _broken("mx-missing", "MX-MISSING", "no MX", {"@ MX": []}),
     _broken("mx-null", "MX-NULL", "the domain takes no mail", {"@ MX": ["0 ."]}),

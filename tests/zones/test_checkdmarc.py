@@ -23,6 +23,7 @@ import dns.resolver  # noqa: E402
 VOID = {
     "spf": {
         "SPF-MISSING",
+        "SPF-SUBDOMAIN",
         "SPF-MULTI",
         "SPF-SYNTAX",
         "SPF-LOOKUPS",
