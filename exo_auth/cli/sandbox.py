@@ -133,6 +133,28 @@ def reset(control: Control = "") -> None:
 
 
 @app.command()
+def policy(
+    domain: Annotated[str, typer.Argument(metavar="DOMAIN", help="One of the sandbox's domains.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The policy, as `mta-sts build` writes it.")],
+    control: Control = "",
+) -> None:
+    """Host an MTA-STS policy at mta-sts.DOMAIN of the running sandbox, over HTTPS, and let DNS lead there.
+
+    What can go wrong with policy hosts are faults: exo-auth sandbox fault policy-expired -d DOMAIN
+
+    Example:  exo-auth sandbox policy new.example mta-sts-bundle/policies/new.example.txt
+    """
+    from pathlib import Path
+
+    try:
+        text = Path(file).read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the policy {file} cannot be read: {error}") from None
+    _ask(control, "policy", {"domain": domain, "text": text})
+    print(f"https://mta-sts.{domain}/.well-known/mta-sts.txt serves it")
+
+
+@app.command()
 def fault(
     kind: Annotated[str | None, typer.Argument(metavar="KIND", help="Which fault; see --list.")] = None,
     cmdlet: Annotated[

@@ -146,7 +146,11 @@ async def ask_all(
 async def messages_of(
     authorities: Authorities, delegation: Delegation, name: DomainName, rdtype: str
 ) -> tuple[tuple[str, Message | OSError | MalformedMessage], ...]:
-    """Ask every address of every server, without recursion; give what each sent, with where it came from."""
+    """Ask every address of every server, without recursion; give what each sent, with where it came from.
+
+    Left out are servers that answer without authority, or refuse: they are lame (RFC 1034 §4.2.2), and resolvers go on to
+    the next.
+    """
     client = UdpClient()
     try:
         hosts = await asyncio.gather(
@@ -159,7 +163,8 @@ async def messages_of(
         return tuple(
             (f"{place[0]}:{place[1]}", answer)
             for place, answer in zip(places, answers, strict=True)
-            if not isinstance(answer, Message) or answer.rcode in (NOERROR, NXDOMAIN)
+            if not isinstance(answer, Message)
+            or (answer.rcode in (NOERROR, NXDOMAIN) and answer.authoritative)
         )
     finally:
         client.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import ssl
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,16 +14,23 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 LIFE = timedelta(days=30)
 ALWAYS = ("localhost", "127.0.0.1")
+ISSUER = "Let's Encrypt"  # whom CAA records know
+ISSUER_FILE = "policy-issuer.pem"
 
 
 @dataclass(frozen=True)
-class MailCertificate:
-    """What a mail host shows: for which name (its own when empty), until when from now, by whose signature."""
+class HostCertificate:
+    """What a host shows: for which name (its own when empty), until when from now, by whose signature."""
 
     name: str = ""
     life: timedelta = LIFE
@@ -36,6 +45,7 @@ class Certificates:
     server_file: Path
     client_file: Path
     client_certificate: str  # PEM, without the key
+    issuer_file: Path  # key and certificate of the authority below the CA that signs for policy hosts
     mail_files: Mapping[str, Path]  # key and certificate of each mail host, by host name
 
     @classmethod
@@ -43,8 +53,7 @@ class Certificates:
         cls,
         folder: Path,
         extra_host_names: tuple[str, ...] = (),
-        policy_hosts: tuple[str, ...] = (),
-        mail_hosts: Mapping[str, MailCertificate] | None = None,
+        mail_hosts: Mapping[str, HostCertificate] | None = None,
     ) -> Certificates:
         """Make all of them; files that are there already are kept, so that a kept tenant keeps its trust."""
         mail_hosts = mail_hosts or {}
@@ -56,13 +65,13 @@ class Certificates:
         ca_name = _name("exo-auth sandbox CA")
         ca = (
             _builder(ca_name, ca_name, ca_key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
             .sign(ca_key, hashes.SHA256())
         )
         server_key = ec.generate_private_key(ec.SECP256R1())
-        names = [_general_name(name) for name in dict.fromkeys((*ALWAYS, *policy_hosts, *extra_host_names))]
+        names = [_general_name(name) for name in dict.fromkeys((*ALWAYS, *extra_host_names))]
         server = (
             _builder(_name("exo-auth sandbox"), ca_name, server_key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -78,29 +87,52 @@ class Certificates:
         _write(folder / "ca.pem", ca.public_bytes(Encoding.PEM))
         _write(folder / "server.pem", _pem(server_key) + server.public_bytes(Encoding.PEM))
         _write(folder / "client.pem", _pem(client_key) + client.public_bytes(Encoding.PEM))
+        _write(folder / ISSUER_FILE, _issuer_pem(ca_key, ca_name))
         for host, wanted in mail_hosts.items():
-            _write(_mail_file(folder, host), _mail_pem(host, wanted, ca_key, ca_name))
+            _write(_mail_file(folder, host), _host_pem(host, wanted, ca_key, ca_name))
         made = cls._found(folder, mail_hosts)
         assert made is not None  # noqa: S101 - the files were just written
         return made
 
     @classmethod
     def _found(cls, folder: Path, mail_hosts: Iterable[str]) -> Certificates | None:
-        files = [folder / name for name in ("ca.pem", "server.pem", "client.pem")]
+        files = [folder / name for name in ("ca.pem", "server.pem", "client.pem", ISSUER_FILE)]
         mail_files = {host: _mail_file(folder, host) for host in mail_hosts}
         if not all(file.exists() for file in (*files, *mail_files.values())):
             return None
         text = files[2].read_text(encoding="ascii")
         start = text.index("-----BEGIN CERTIFICATE-----")
-        return cls(files[0], files[1], files[2], text[start:], mail_files)
+        return cls(files[0], files[1], files[2], text[start:], files[3], mail_files)
+
+
+class PolicyIssuer:
+    """Signs for policy hosts as a public authority would that CAA records can name: letsencrypt.org."""
+
+    def __init__(self, file: Path) -> None:
+        data = file.read_bytes()
+        key = load_pem_private_key(data, password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - written by this module
+        self._key = key
+        self._certificate = x509.load_pem_x509_certificate(data)
+
+    def context(self, host: str, wanted: HostCertificate) -> ssl.SSLContext:
+        """Make a certificate for a host, and a context that shows it with the chain up to the CA."""
+        chain = b"" if wanted.self_signed else self._certificate.public_bytes(Encoding.PEM)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:  # ssl reads keys from files alone
+            file.write(_host_pem(host, wanted, self._key, self._certificate.subject) + chain)
+            file.flush()
+            context.load_cert_chain(file.name)
+        return context
 
 
 def _mail_file(folder: Path, host: str) -> Path:
     return folder / f"mail-{host}.pem"
 
 
-def _mail_pem(
-    host: str, wanted: MailCertificate, ca_key: ec.EllipticCurvePrivateKey, ca_name: x509.Name
+def _host_pem(
+    host: str, wanted: HostCertificate, ca_key: ec.EllipticCurvePrivateKey, ca_name: x509.Name
 ) -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     shown = wanted.name or host
@@ -113,6 +145,23 @@ def _mail_pem(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
         )
         .sign(signer, hashes.SHA256())
+    )
+    return _pem(key) + certificate.public_bytes(Encoding.PEM)
+
+
+def _issuer_pem(ca_key: ec.EllipticCurvePrivateKey, ca_name: x509.Name) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    organization = x509.NameAttribute(NameOID.ORGANIZATION_NAME, ISSUER)
+    name = x509.Name([organization, *_name("exo-auth sandbox policy hosts")])
+    certificate = (
+        _builder(name, ca_name, key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False
+        )
+        .sign(ca_key, hashes.SHA256())
     )
     return _pem(key) + certificate.public_bytes(Encoding.PEM)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 def utc_now() -> datetime:
@@ -40,3 +43,12 @@ class SandboxClock:
         """Put the clock at a known distance from the real time."""
         with self._lock:
             self._offset = offset
+
+
+def read_span(text: str) -> timedelta:
+    """Read 4d, 96h, 30m or 1d12h; raises ValueError."""
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None or not text.strip():
+        raise ValueError(f"“{text}” is no span of time; write it like 4d, 96h or 30m")
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -6,15 +6,13 @@ Plain http on 127.0.0.1. A request whose Host is another name is refused, so tha
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
 
+from exo_auth.sandbox.clock import read_span
 from exo_auth.sandbox.faults import Fault, Faults
 from exo_auth.sandbox.http_message import Request, Response, json_response
-
-_SPAN = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
 class Controlled(Protocol):
@@ -28,6 +26,8 @@ class Controlled(Protocol):
     def publish_cname(self, owner: str, target: str) -> None: ...  # noqa: D102
     def remove_record(self, owner: str, rdtype: str) -> None: ...  # noqa: D102
     def publish_txt(self, owner: str, text: str) -> None: ...  # noqa: D102
+    def host_policy(self, domain: str, text: str) -> None: ...  # noqa: D102
+    def questions_document(self) -> list[dict[str, str]]: ...  # noqa: D102
     def requests_document(self) -> list[dict[str, Any]]: ...  # noqa: D102
 
 
@@ -44,6 +44,7 @@ class ControlDoor:
             "/publish": self._publish,
             "/cname": self._cname,
             "/txt": self._txt,
+            "/policy": self._policy,
             "/remove": self._remove,
         }
 
@@ -54,6 +55,8 @@ class ControlDoor:
             return json_response(403, {"error": "only this machine may manage the sandbox"})
         if request.method == "GET" and request.path == "/requests":
             return json_response(200, {"requests": self._box.requests_document()})
+        if request.method == "GET" and request.path == "/questions":
+            return json_response(200, {"questions": self._box.questions_document()})
         action = self._actions.get(request.path)
         if action is None or request.method != "POST":
             return None
@@ -90,15 +93,10 @@ class ControlDoor:
         self._box.publish_txt(str(body["owner"]), str(body["text"]))
         return {}
 
+    def _policy(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._box.host_policy(str(body["domain"]), str(body["text"]))
+        return {}
+
     def _remove(self, body: dict[str, Any]) -> dict[str, Any]:
         self._box.remove_record(str(body["owner"]), str(body.get("type", "CNAME")))
         return {}
-
-
-def read_span(text: str) -> timedelta:
-    """Read 4d, 96h, 30m or 1d12h; raises ValueError."""
-    match = _SPAN.fullmatch(text.strip().lower())
-    if match is None or not text.strip():
-        raise ValueError(f"“{text}” is no span of time; write it like 4d, 96h or 30m")
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

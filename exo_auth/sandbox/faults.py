@@ -53,7 +53,36 @@ FAULT_KINDS: dict[str, str] = {
     "dns-wrong-id": "an answer with another id comes first",
     "dns-bogus": "SERVFAIL unless the CD bit is set, as a validating resolver does for a bogus zone",
     "dns-loop": "CNAMEs that point at each other",
+    "dns-lag": "the zone's second server is late with every change; value: how long, on the sandbox's clock, 1h by default",
+    "dns-lame": "the zone's second server answers without authority; value: refused for REFUSED",
+    "dns-cache": "the resolver remembers answers for their TTL, and absent names for the SOA's minimum of 15 minutes, "
+    "on the sandbox's clock; value: the longest time, such as 20s",
+    "update-refused": "an RFC 2136 update is refused",
+    "update-unseen": "an RFC 2136 update gets lost",
+    "update-unanswered": "an RFC 2136 update takes effect, and its answer gets lost",
+    # the MTA-STS policy host of a domain
+    "policy-redirect": "301; value: where to, https://www.DOMAIN/… by default, or https for the same address",
+    "policy-page": "an HTML error page with status 200",
+    "policy-type": "the policy with another media type; value: which, application/octet-stream by default",
+    "policy-status": "another status; value: which, 404 by default (403 is what a bot challenge sends)",
+    "policy-large": "a policy of more than 64 KiB",
+    "policy-slow": "the policy comes late; value: seconds, 15 by default",
+    "policy-reset": "the connection breaks",
+    "policy-compressed": "the policy comes compressed, though nobody asked for it",
+    "policy-syntax": "white space before a colon makes the policy void",
+    "policy-expired": "a certificate that has run out",
+    "policy-wrong-name": "a certificate for another host",
+    "policy-untrusted": "a certificate of nobody",
+    "policy-caa": "CAA forbids the authority of the certificate to renew it",
+    "policy-ipv6": "the host has an IPv6 address, too, at which another site answers",
+    "policy-dangling": "the host is a CNAME to a cloud host that was deleted",
 }
+LASTING = (
+    "dns-lag",
+    "dns-lame",
+    "dns-cache",
+    "policy-",
+)  # a state, not an event: until all faults are taken back
 
 
 @dataclass
@@ -63,7 +92,7 @@ class Fault:
     kind: str
     cmdlet: str | None = None  # case-insensitive; None for all
     domain: str | None = None  # for DNS: the name or anything below it
-    count: int = 1  # 0 means always
+    count: int = 1  # 0 means always, as it does for all that is LASTING
     after: int = 0
     value: str | None = None
 
@@ -88,6 +117,8 @@ class Faults:
         """Set one more; raises ValueError for an unknown kind."""
         if fault.kind not in FAULT_KINDS:
             raise ValueError(f"there is no fault “{fault.kind}”")
+        if fault.kind.startswith(LASTING):
+            fault.count = 0
         with self._lock:
             self._faults.append(fault)
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from exo_auth.sandbox.certificates import MailCertificate
+from exo_auth.sandbox.certificates import HostCertificate
 
 PARTNER_ZONE = "partner.example"
 FIRST_ADDRESS = 11  # 127.0.0.11; macOS has 127.0.0.1 alone unless told otherwise
 PATIENCE = 30.0  # seconds for a client to say the next word
 LONGEST_LINE = 4096  # octets
 TRIES = 20  # to find a port that is free at all addresses
-_COUNTS = MailCertificate()
+_COUNTS = HostCertificate()
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class MailHost:
 
     label: str  # below partner.example
     what: str
-    certificate: MailCertificate = _COUNTS
+    certificate: HostCertificate = _COUNTS
     greeting: str = "220 {name} ESMTP"
     offers: tuple[str, ...] = ("STARTTLS", "8BITMIME")
     starttls: str = "220 2.0.0 go ahead"
@@ -51,10 +51,10 @@ class MailHost:
 
 MAIL_HOSTS = (
     MailHost("good", "STARTTLS with a certificate that counts"),
-    MailHost("wrong-name", "a certificate for another host", MailCertificate(name="mail.other.example")),
-    MailHost("expired", "a certificate that has run out", MailCertificate(life=timedelta(days=-3))),
-    MailHost("ends-soon", "a certificate that runs out in days", MailCertificate(life=timedelta(days=5))),
-    MailHost("self-signed", "a certificate of nobody", MailCertificate(self_signed=True)),
+    MailHost("wrong-name", "a certificate for another host", HostCertificate(name="mail.other.example")),
+    MailHost("expired", "a certificate that has run out", HostCertificate(life=timedelta(days=-3))),
+    MailHost("ends-soon", "a certificate that runs out in days", HostCertificate(life=timedelta(days=5))),
+    MailHost("self-signed", "a certificate of nobody", HostCertificate(self_signed=True)),
     MailHost("plain", "no STARTTLS", offers=("8BITMIME",)),
     MailHost("old-tls", "TLS 1.0 alone", tls="old"),
     MailHost("broken-tls", "STARTTLS offered, and no TLS behind it", tls="broken"),
@@ -66,7 +66,7 @@ MAIL_HOSTS = (
 )
 
 
-def wanted_certificates() -> dict[str, MailCertificate]:
+def wanted_certificates() -> dict[str, HostCertificate]:
     """Tell which certificate each host shows, by host name."""
     return {host.name: host.certificate for host in MAIL_HOSTS}
 

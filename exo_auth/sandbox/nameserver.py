@@ -1,58 +1,75 @@
-"""`NameServer`: answers for the sandbox's zones over UDP and TCP, as a resolver would (sandbox).
+"""`NameServer`: the sandbox's zones over UDP and TCP, as a resolver and as two authoritative servers (sandbox).
 
-It is authoritative for every zone, sets RA so that stub resolvers are content, and misbehaves on request.
+At 127.0.0.1 it is a resolver to whoever asks for recursion, and the zones' first server to whoever does not; at
+127.0.0.2 it is their second server. It misbehaves on request.
 """
 
 from __future__ import annotations
 
-import socket
-import socketserver
-import threading
-import time
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import dns.exception
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from exo_auth.errors import InputError
+from exo_auth.sandbox.clock import read_span, utc_now
+from exo_auth.sandbox.dns_sockets import PRIMARY, SECONDARY, DnsSockets, Doors
 from exo_auth.sandbox.faults import Faults
+from exo_auth.sandbox.policy_faults import faulty_records
+from exo_auth.sandbox.resolver_memory import ResolverMemory
 from exo_auth.sandbox.zone_updates import ZoneUpdates, data_of
 from exo_auth.sandbox.zones import NEGATIVE_TTL, ZoneRecord, Zones, soa_of
 
 LONGEST_UDP = 1232  # octets, whatever the client offers
 LONGEST_CHAIN = 8
+LONGEST_LOG = 10_000  # questions
 GARBAGE = b"\x00\x00this is no DNS message"
+RESOLVER, FIRST, SECOND = "resolver", "ns1", "ns2"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Who was asked for what."""
+
+    server: str  # resolver, ns1 or ns2
+    name: str
+    type: str
 
 
 class NameServer:
-    """Serves `zones` on 127.0.0.1 until closed; `address` is (host, port), the same for UDP and TCP."""
+    """Serves `zones` until closed; `address` is (host, port) of the resolver. `now` is the clock that it remembers by."""
 
     def __init__(
-        self, zones: Zones, faults: Faults, port: int = 0, on_change: Callable[[], None] = lambda: None
+        self,
+        zones: Zones,
+        faults: Faults,
+        port: int = 0,
+        on_change: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._zones = zones
-        self._updates = ZoneUpdates(zones, on_change)
+        self._updates = ZoneUpdates(zones, faults, on_change)
         self._faults = faults
-        self._udp, self._tcp = _servers(self, port)
-        self.address: tuple[str, int] = ("127.0.0.1", int(self._udp.server_address[1]))
-        for server in (self._udp, self._tcp):
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        self._now = now
+        self.memory = ResolverMemory(now)
+        self.questions: deque[Question] = deque(maxlen=LONGEST_LOG)
+        self._sockets = DnsSockets(Doors(self._answer, self._tcp_is_closed), port)
+        self.address: tuple[str, int] = (PRIMARY, self._sockets.port)
+        if SECONDARY in self._sockets.addresses:
+            zones.name_servers = {"ns1": PRIMARY, "ns2": SECONDARY}
 
     def close(self) -> None:
         """Stop serving."""
-        for server in (self._udp, self._tcp):
-            server.shutdown()
-            server.server_close()
+        self._sockets.close()
 
-    def answer(self, wire: bytes, *, over_udp: bool) -> list[bytes]:
+    def _answer(self, wire: bytes, address: str, over_udp: bool) -> list[bytes]:
         """Give the messages that go back, none for silence."""
         try:
             query = dns.message.from_wire(wire, keyring=self._updates.keyring)
@@ -62,17 +79,58 @@ class NameServer:
             return []
         if self._updates.concerns(query):
             return self._updates.answer(query, over_udp=over_udp)
+        asks_resolver = bool(query.flags & dns.flags.RD)
+        face = SECOND if address == SECONDARY else RESOLVER if asks_resolver else FIRST
         name = query.question[0].name.to_text(omit_final_dot=True).lower()
+        self.questions.append(Question(face, name, dns.rdatatype.to_text(query.question[0].rdtype)))
         misbehaviour = self._misbehaviour(query, name, over_udp)
         if misbehaviour is not None:
             return misbehaviour
-        response = self._resolve(query)
+        response = self._response_of(query, name, face)
         messages = []
         if over_udp and self._faults.take("dns-wrong-id", domain=name):
-            forged = self._resolve(query)
+            forged = self._response_of(query, name, face)
             forged.id = query.id ^ 0xFFFF
             messages.append(forged.to_wire())
         return [*messages, self._fitted(query, response, over_udp)]
+
+    def _response_of(self, query: dns.message.Message, name: str, face: str) -> dns.message.Message:
+        if face == FIRST:
+            return self._resolve(query, self._zone_now)
+        if face == SECOND:
+            return self._of_second(query, name)
+        cache = self._faults.take("dns-cache", domain=name)
+        if cache is None:
+            return self._resolve(query, self._zone_now)
+        rdtype = dns.rdatatype.to_text(query.question[0].rdtype)
+        response = _response(query)
+        if self.memory.recall(response, name, rdtype):
+            return response
+        response = self._resolve(query, self._zone_now)
+        self.memory.keep(response, name, rdtype, read_span(cache.value) if cache.value else None)
+        return response
+
+    def _of_second(self, query: dns.message.Message, name: str) -> dns.message.Message:
+        """Answer as the second server does: late or lame where a fault says so."""
+        lame = self._faults.take("dns-lame", domain=name)
+        if lame is not None:
+            response = _response(query)
+            response.flags &= ~dns.flags.AA
+            response.set_rcode(dns.rcode.REFUSED if lame.value == "refused" else dns.rcode.NOERROR)
+            return response
+        lag = self._faults.take("dns-lag", domain=name)
+        if lag is None:
+            return self._resolve(query, self._zone_now)
+        behind = read_span(lag.value) if lag.value else timedelta(hours=1)
+        moment = self._now() - behind
+        return self._resolve(query, lambda at: self._zone_then(at, moment))
+
+    def _zone_now(self, _name: str) -> Zones:
+        return self._zones
+
+    def _zone_then(self, name: str, moment: datetime) -> Zones:
+        apex = self._zones.apex_of(name)
+        return self._zones if apex is None else self._zones.as_of(apex, moment)
 
     def _misbehaviour(self, query: dns.message.Message, name: str, over_udp: bool) -> list[bytes] | None:
         """Give what a fault answers in place of the truth; None when no fault fires."""
@@ -98,11 +156,10 @@ class NameServer:
     def _hard(self, name: str) -> bool:
         return self._faults.take("dns-truncate-hard", domain=name) is not None
 
-    def tcp_is_closed(self) -> bool:
-        """Does a fault close the TCP side?"""
+    def _tcp_is_closed(self) -> bool:
         return self._faults.is_set("dns-truncate-hard")
 
-    def _resolve(self, query: dns.message.Message) -> dns.message.Message:
+    def _resolve(self, query: dns.message.Message, zones_for: Callable[[str], Zones]) -> dns.message.Message:
         question = query.question[0]
         response = _response(query)
         name = question.name.to_text(omit_final_dot=True).lower()
@@ -118,31 +175,23 @@ class NameServer:
                 response.flags |= dns.flags.AD  # RFC 4035 §3.2.3
             else:
                 response.flags &= ~dns.flags.AD
-            records = self._zones.find_all(name, rdtype)
-            if records:
-                response.answer.append(_rrset(*records))
+            zones = zones_for(name)
+            records = self._standing(zones, name, rdtype)
+            if not records:
+                return _absent(response, name, zones)
+            response.answer.append(_rrset(*records))
+            if records[0].type == rdtype:
                 return response
-            alias = self._zones.find(name, "CNAME")
-            if alias is None or rdtype == "CNAME":
-                return self._absent(response, name)
-            response.answer.append(_rrset(alias))
-            name = alias.value[0]
+            name = records[0].value[0]
         return response
 
-    def _absent(self, response: dns.message.Message, name: str) -> dns.message.Message:
-        if not self._zones.exists(name):
-            response.set_rcode(dns.rcode.NXDOMAIN)
-        apex = self._zones.apex_of(name)
-        response.authority.append(
-            dns.rrset.from_text(
-                f"{apex}.",
-                NEGATIVE_TTL,
-                "IN",
-                "SOA",
-                soa_of(str(apex), self._zones.serial_of(str(apex))),
-            )
+    def _standing(self, zones: Zones, name: str, rdtype: str) -> tuple[ZoneRecord, ...]:
+        """Give what stands at a name: records of the type, or else the CNAME there."""
+        return (
+            faulty_records(self._faults, name, rdtype)
+            or zones.find_all(name, rdtype)
+            or zones.find_all(name, "CNAME")
         )
-        return response
 
     def _fitted(self, query: dns.message.Message, response: dns.message.Message, over_udp: bool) -> bytes:
         offered = query.payload if query.edns >= 0 else 512  # RFC 6891 §6.2.3, RFC 1035 §4.2.1
@@ -153,8 +202,19 @@ class NameServer:
 
 
 def _response(query: dns.message.Message) -> dns.message.Message:
+    """Begin an answer: a resolver's to whoever asks for recursion, else an authoritative server's."""
     response = dns.message.make_response(query, recursion_available=True)
-    response.flags |= dns.flags.AA
+    if not query.flags & dns.flags.RD:
+        response.flags |= dns.flags.AA
+    return response
+
+
+def _absent(response: dns.message.Message, name: str, zones: Zones) -> dns.message.Message:
+    if not zones.exists(name):
+        response.set_rcode(dns.rcode.NXDOMAIN)
+    apex = str(zones.apex_of(name))
+    start = soa_of(apex, zones.serial_of(apex))
+    response.authority.append(dns.rrset.from_text(f"{apex}.", NEGATIVE_TTL, "IN", "SOA", start))
     return response
 
 
@@ -186,73 +246,3 @@ def _rrset(*records: ZoneRecord) -> dns.rrset.RRset:
 
 def _is_nobodys(name: str) -> bool:
     return name == "invalid" or name.endswith(".invalid")  # RFC 6761 §6.4
-
-
-class _Server:
-    """What the handlers know of their name server."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    name_server: NameServer
-
-
-class _UdpServer(_Server, socketserver.ThreadingUDPServer):
-    max_packet_size = 65535
-
-
-class _TcpServer(_Server, socketserver.ThreadingTCPServer):
-    request_queue_size = 128
-
-
-class _Udp(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        data, sock = self.request
-        server: Any = self.server
-        for message in server.name_server.answer(data, over_udp=True):
-            with suppress(OSError):
-                sock.sendto(message, self.client_address)
-
-
-class _Tcp(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        server: Any = self.server
-        if server.name_server.tcp_is_closed():
-            return
-        with suppress(OSError):
-            self.request.settimeout(5)
-            length = _exactly(self.request, 2)
-            data = _exactly(self.request, int.from_bytes(length))
-            for message in server.name_server.answer(data, over_udp=False):
-                self.request.sendall(len(message).to_bytes(2) + message)
-
-
-def _exactly(sock: socket.socket, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        chunk = sock.recv(count - len(data))
-        if not chunk:
-            raise ConnectionError("the client went away")
-        data += chunk
-    return data
-
-
-def _servers(owner: NameServer, port: int) -> tuple[_UdpServer, _TcpServer]:
-    """Bind UDP and TCP to one port; with port 0, one where both are free."""
-    for _ in range(50):
-        tcp: _TcpServer | None = None
-        try:
-            tcp = _TcpServer(("127.0.0.1", port), _Tcp)
-            udp = _UdpServer(("127.0.0.1", int(tcp.server_address[1])), _Udp)
-        except OSError as error:
-            if tcp is not None:
-                tcp.server_close()
-            if port:
-                raise InputError(
-                    f"the DNS port {port} cannot be had: {error.strerror}",
-                    hint="choose another --dns-port, or 0",
-                ) from None
-            time.sleep(0.01)  # another process took the port between the two binds
-            continue
-        udp.name_server = tcp.name_server = owner
-        return udp, tcp
-    raise InputError("no port is free for both UDP and TCP", hint="give one with --dns-port")

@@ -19,6 +19,7 @@ from exo_auth.sandbox.admin_api import AdminApi, LoggedRequest
 from exo_auth.sandbox.certificates import Certificates
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.control import ControlDoor
+from exo_auth.sandbox.description import SandboxDescription, write_octodns
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.dnssec import EXCHANGE_ADDRESS, HOST_ZONE
 from exo_auth.sandbox.entra import Entra, Registration, User
@@ -27,12 +28,12 @@ from exo_auth.sandbox.http_message import Request, Response
 from exo_auth.sandbox.mail_hosts import MAIL_HOSTS, PARTNER_ZONE, MailHosts, wanted_certificates
 from exo_auth.sandbox.managed_identity import ManagedIdentityDoor
 from exo_auth.sandbox.nameserver import NameServer
+from exo_auth.sandbox.policy_hosts import PolicyHosts
 from exo_auth.sandbox.principal import EXCHANGE_ADMINISTRATOR, MANAGE_AS_APP
 from exo_auth.sandbox.scenarios import INITIAL, domains_of
 from exo_auth.sandbox.switches import Switches
 from exo_auth.sandbox.tenant import SELECTORS, SandboxTenant
 from exo_auth.sandbox.web import WebServer
-from exo_auth.sandbox.zone_updates import KEY_ALGORITHM, KEY_NAME, KEY_SECRET
 from exo_auth.sandbox.zones import Zones
 
 TENANT_ID = "11111111-2222-3333-4444-555555555555"
@@ -47,8 +48,9 @@ STATE_FILE = "tenant.json"
 MX_ZONE = "mail.protection.outlook.com"
 SPF_ZONE = "spf.protection.outlook.com"
 MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", HOST_ZONE, MX_ZONE, SPF_ZONE)
+Server = WebServer | NameServer | MailHosts | PolicyHosts
 EXCHANGE_NETWORK = "192.0.2.0/24"  # addresses of nobody, RFC 5737
-POLICY_PATH = "/.well-known/mta-sts.txt"
+POLICY_ADDRESS = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -99,53 +101,6 @@ class SandboxOptions:
         )
 
 
-@dataclass(frozen=True)
-class SandboxDescription:
-    """What a client needs to know."""
-
-    authority: str
-    exchange_url: str
-    graph_url: str | None
-    tenant_id: str
-    initial_domain: str
-    client_id: str
-    client_secret: str
-    certificate_file: str
-    ca_file: str
-    nameserver: str
-    control: str
-    managed_identity: str
-    policy_port: int
-    octodns_file: str
-    mail_port: int  # of the partners' hosts; 0 where this machine has no addresses for them
-    domains: tuple[str, ...]
-    publishes: bool = False  # is octoDNS to be used?
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment under which every command works against the sandbox."""
-        return {
-            "EXO_AUTH_TENANT": self.initial_domain,
-            "EXO_AUTH_TENANT_ID": self.tenant_id,
-            "EXO_AUTH_CLIENT_ID": self.client_id,
-            "EXO_AUTH_CLIENT_SECRET": self.client_secret,
-            "EXO_AUTH_AUTHORITY": self.authority,
-            "EXO_AUTH_EXCHANGE_URL": self.exchange_url,
-            "EXO_AUTH_CA_FILE": self.ca_file,
-            "EXO_AUTH_NAMESERVER": self.nameserver,
-            "EXO_AUTH_POLICY_PORT": str(self.policy_port),
-            "EXO_AUTH_PUBLIC_RESOLVERS": self.nameserver,
-            "EXO_AUTH_AUTHORITY_PORT": self.nameserver.rpartition(":")[2],
-            "EXO_AUTH_SMTP_PORT": str(self.mail_port or 25),
-            "EXO_AUTH_SANDBOX_CONTROL": self.control,
-            **({"EXO_AUTH_OCTODNS": self.octodns_file} if self.publishes else {}),
-        }
-
-    def to_json(self) -> str:
-        """Give everything as one line of JSON."""
-        return json.dumps(self.__dict__ | {"domains": list(self.domains)})
-
-
 class Sandbox:
     """A tenant that serves from its making until `close`; use it with `with`."""
 
@@ -158,10 +113,7 @@ class Sandbox:
         )
         self._folder = options.state_dir or Path(self._temporary.name if self._temporary else "")
         self._save_lock = threading.Lock()
-        policies = tuple(f"mta-sts.{spec.name}" for spec in options.domains if spec.policy)
-        certificates = Certificates.make(
-            self._folder, options.extra_host_names, policies, wanted_certificates()
-        )
+        certificates = Certificates.make(self._folder, options.extra_host_names, wanted_certificates())
         initial = next((spec.name for spec in options.domains if spec.initial), INITIAL)
         self.tenant = SandboxTenant(
             TENANT_ID,
@@ -178,21 +130,26 @@ class Sandbox:
             self.tenant.all_targets(),
             hosted=self.tenant.mail_flow.published,
             signed=(HOST_ZONE, *(spec.name for spec in options.domains if spec.signed)),
+            now=self.clock.now,
         )
+        self._policy_hosts = PolicyHosts(certificates.issuer_file, self.faults)
         self._publish_first_records()
         self._first = (self.tenant.to_state(), self.zones.to_state(), self.tenant.mail_flow.to_state())
+        self._first_policies = dict(self._policy_hosts.policies)
         self._load()
         self._servers = self._start(certificates, initial)
 
-    def _start(
-        self, certificates: Certificates, initial: str
-    ) -> tuple[WebServer | NameServer | MailHosts, ...]:
-        started: list[WebServer | NameServer | MailHosts] = []
+    def _start(self, certificates: Certificates, initial: str) -> tuple[Server, ...]:
+        started: list[Server] = [self._policy_hosts]
+        custom = tuple(spec.name for spec in self.options.domains if not spec.initial)
         try:
             self._mail_hosts = MailHosts(certificates.mail_files, self.options.mail_port)
             started.append(self._mail_hosts)
             self._publish_partners()
-            name_server = NameServer(self.zones, self.faults, self.options.dns_port, self._save)
+            name_server = NameServer(
+                self.zones, self.faults, self.options.dns_port, self._save, self.clock.now
+            )
+            self._name_server = name_server
             started.append(name_server)
             https = WebServer((self._https,), self.options.port, certificates.server_file)
             started.append(https)
@@ -230,33 +187,13 @@ class Sandbox:
             nameserver=f"127.0.0.1:{name_server.address[1]}",
             control=f"http://127.0.0.1:{plain.port}",
             managed_identity=f"http://127.0.0.1:{plain.port}",
-            policy_port=https.port,
-            octodns_file=str(self._write_octodns(name_server.address[1])),
+            policy_port=self._policy_hosts.port,
+            octodns_file=str(write_octodns(self._folder, name_server.address[1], custom)),
             mail_port=self._mail_hosts.port,
             domains=tuple(spec.name for spec in self.options.domains),
             publishes=self.options.publishes,
         )
         return tuple(started)
-
-    def _write_octodns(self, port: int) -> Path:
-        """Write an octoDNS configuration that publishes into the custom domains' zones."""
-        file = self._folder / "octodns.yaml"
-        lines = [
-            "providers:",
-            "  sandbox:",
-            "    class: octodns_bind.Rfc2136Provider",
-            "    host: 127.0.0.1",
-            f"    port: {port}",
-            f"    key_name: {KEY_NAME}",
-            f"    key_secret: {KEY_SECRET}",
-            f"    key_algorithm: {KEY_ALGORITHM}",
-            "zones:",
-        ]
-        for spec in self.options.domains:
-            if not spec.initial:
-                lines += [f"  {spec.name}.:", "    sources: [sandbox]", "    targets: [sandbox]"]
-        file.write_text("\n".join(lines) + "\n", encoding="ascii")
-        return file
 
     def __enter__(self) -> Sandbox:
         return self
@@ -287,6 +224,9 @@ class Sandbox:
         self.tenant.load_state(self._first[0])
         self.zones.load_state(self._first[1])
         self.tenant.mail_flow.load_state(self._first[2])
+        self._policy_hosts.policies = dict(self._first_policies)
+        self._name_server.memory.clear()
+        self._name_server.questions.clear()
         self._publish_partners()
         self.api.clear_log()
         self._save()
@@ -310,6 +250,20 @@ class Sandbox:
         """Take a record out of DNS."""
         self.zones.remove(owner, rdtype)
         self._save()
+
+    def host_policy(self, domain: str, text: str) -> None:
+        """Host a policy file for a domain, and let its host name lead there; raises ValueError for a foreign domain."""
+        if self.zones.apex_of(domain) is None:
+            raise ValueError(f"no zone here holds {domain}")
+        self._policy_hosts.policies[domain.lower()] = text
+        self.zones.publish_address(f"mta-sts.{domain.lower()}", POLICY_ADDRESS)
+        self._save()
+
+    def questions_document(self) -> list[dict[str, str]]:
+        """Give who was asked for what in DNS, oldest first, as plain JSON values."""
+        return [
+            {"server": one.server, "name": one.name, "type": one.type} for one in self._name_server.questions
+        ]
 
     def requests_document(self) -> list[dict[str, Any]]:
         """Give the admin API's log as plain JSON values."""
@@ -342,21 +296,12 @@ class Sandbox:
             self._temporary.cleanup()
 
     def _https(self, request: Request) -> Response | None:
-        """Policies, Exchange, then Entra. A write is saved before its answer goes out."""
-        if request.path == POLICY_PATH:
-            return self._policy(request.headers.get("host", "").partition(":")[0].removeprefix("mta-sts."))
+        """Exchange, then Entra. A write is saved before its answer goes out."""
         response = self.api.handle(request)
         if response is None:
             return self.entra.handle(request)
         self._save()
         return response
-
-    def _policy(self, domain: str) -> Response:
-        spec = next((spec for spec in self.options.domains if spec.name == domain and spec.policy), None)
-        if spec is None:
-            return Response(404, {"Content-Type": "text/plain"}, b"no policy")
-        lines = ("version: STSv1", f"mode: {spec.policy}", f"mx: {_mx_host(domain)}", "max_age: 604800", "")
-        return Response(200, {"Content-Type": "text/plain"}, "\r\n".join(lines).encode())
 
     def _publish_first_records(self) -> None:
         self.zones.publish_txt(SPF_ZONE, f"v=spf1 ip4:{EXCHANGE_NETWORK} ip6:2001:db8::/32 -all")
@@ -381,7 +326,14 @@ class Sandbox:
         if spec.policy:
             self.zones.publish_txt(f"_mta-sts.{spec.name}", "v=STSv1; id=20261101000000;")
             self.zones.publish_txt(f"_smtp._tls.{spec.name}", f"v=TLSRPTv1; rua=mailto:tls@{spec.name}")
-            self.zones.publish_address(f"mta-sts.{spec.name}", "127.0.0.1")
+            self.zones.publish_address(f"mta-sts.{spec.name}", POLICY_ADDRESS)
+            lines = (
+                "version: STSv1",
+                f"mode: {spec.policy}",
+                f"mx: {_mx_host(spec.name)}",
+                "max_age: 604800",
+            )
+            self._policy_hosts.policies[spec.name] = "".join(f"{line}\r\n" for line in lines)
 
     def _publish_partners(self) -> None:
         addresses = self._mail_hosts.addresses
@@ -405,6 +357,7 @@ class Sandbox:
             self.zones.load_state(kept["zones"])
             if "mail_flow" in kept:  # a tenant that was kept before there were rules has none
                 self.tenant.mail_flow.load_state(kept["mail_flow"])
+            self._policy_hosts.policies |= kept.get("policies", {})
             self.clock.set_offset(timedelta(seconds=kept["clock_offset_seconds"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -419,6 +372,7 @@ class Sandbox:
             "tenant": self.tenant.to_state(),
             "zones": self.zones.to_state(),
             "mail_flow": self.tenant.mail_flow.to_state(),
+            "policies": self._policy_hosts.policies,
         }
         with self._save_lock:
             temporary = self._folder / f".{STATE_FILE}.{uuid.uuid4().hex}"

@@ -92,21 +92,30 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class WebServer(ThreadingHTTPServer):
-    """Serves doors on 127.0.0.1 until closed; the first door that knows the path answers."""
+    """Serves doors on one address until closed; the first door that knows the path answers.
+
+    Over TLS with the certificate of `server_file`, or with the context that `context_for` gives for the name a client asks
+    for, "" for none.
+    """
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, doors: tuple[Door, ...], port: int = 0, server_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        doors: tuple[Door, ...],
+        port: int = 0,
+        server_file: Path | None = None,
+        *,
+        address: str = "127.0.0.1",
+        context_for: Callable[[str], ssl.SSLContext] | None = None,
+    ) -> None:
         self.doors = doors
         self._stopping = threading.Event()
-        self._context: ssl.SSLContext | None = None
-        if server_file is not None:
-            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._context.load_cert_chain(server_file)
+        self._context = _context(server_file, context_for)
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         try:
-            super().__init__(("127.0.0.1", port), _Handler)
+            super().__init__((address, port), _Handler)
         except OSError as error:
             raise InputError(
                 f"the port {port} cannot be had: {error.strerror}",
@@ -147,3 +156,22 @@ class WebServer(ThreadingHTTPServer):
         self._stopping.set()
         self.shutdown()
         self.server_close()
+
+
+def _context(
+    server_file: Path | None, context_for: Callable[[str], ssl.SSLContext] | None
+) -> ssl.SSLContext | None:
+    if server_file is None and context_for is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if server_file is not None:
+        context.load_cert_chain(server_file)
+    if context_for is not None:
+        chosen = context_for
+
+        def choose(secured: ssl.SSLObject, name: str | None, _first: ssl.SSLContext) -> None:
+            secured.context = chosen(name or "")
+
+        context.sni_callback = choose
+    return context

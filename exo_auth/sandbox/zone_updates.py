@@ -15,20 +15,22 @@ import dns.rrset
 import dns.tsigkeyring
 import dns.update
 
+from exo_auth.sandbox.faults import Faults
 from exo_auth.sandbox.zones import NEGATIVE_TTL, ZoneRecord, Zones, soa_of
 
 KEY_NAME = "exo-auth-sandbox"
 KEY_SECRET = "c2FuZGJveC1rZXktbm90LWZvci1yZWFsLXVzZQ=="  # noqa: S105 - of a sandbox that anybody may write to
 KEY_ALGORITHM = "hmac-sha256"
-WRITABLE = frozenset({"A", "CNAME", "MX", "TXT"})
+WRITABLE = frozenset({"A", "AAAA", "CAA", "CNAME", "MX", "TXT"})
 
 
 class ZoneUpdates:
-    """Answers updates and transfers; `on_change` hears of every update that was made."""
+    """Answers updates and transfers, as faults allow; `on_change` hears of every update that was made."""
 
-    def __init__(self, zones: Zones, on_change: Callable[[], None]) -> None:
+    def __init__(self, zones: Zones, faults: Faults, on_change: Callable[[], None]) -> None:
         self.keyring = dns.tsigkeyring.from_text({KEY_NAME: KEY_SECRET})
         self._zones = zones
+        self._faults = faults
         self._on_change = on_change
 
     def concerns(self, query: dns.message.Message) -> bool:
@@ -39,7 +41,10 @@ class ZoneUpdates:
         """Give the messages that go back. Nobody without the key is told anything (RFC 8945)."""
         response = dns.message.make_response(query)
         apex = query.question[0].name.to_text(omit_final_dot=True).lower()
-        if not query.had_tsig:
+        is_update = isinstance(query, dns.update.UpdateMessage)
+        if is_update and self._faults.take("update-unseen", domain=apex):
+            return []
+        if not query.had_tsig or (is_update and self._faults.take("update-refused", domain=apex)):
             response.set_rcode(dns.rcode.REFUSED)
         elif self._zones.apex_of(apex) != apex:
             response.set_rcode(dns.rcode.NOTAUTH)
@@ -49,14 +54,18 @@ class ZoneUpdates:
             response.set_rcode(dns.rcode.FORMERR)
         else:
             response.answer = self._transfer(apex)
+        if is_update and self._faults.take("update-unanswered", domain=apex):
+            return []
         return [response.to_wire()]
 
     def _transfer(self, apex: str) -> list[dns.rrset.RRset]:
         """Give the whole zone, between two SOA records (RFC 5936 §2.2)."""
         text = soa_of(apex, self._zones.serial_of(apex))
         start = dns.rrset.from_text(f"{apex}.", NEGATIVE_TTL, "IN", "SOA", text)
-        found = [dns.rrset.from_text(f"{apex}.", 3600, "IN", "NS", f"ns1.{apex}.")]
-        found.append(dns.rrset.from_text(f"ns1.{apex}.", 3600, "IN", "A", "127.0.0.1"))
+        servers = self._zones.name_servers
+        found = [dns.rrset.from_text(f"{apex}.", 3600, "IN", "NS", *(f"{one}.{apex}." for one in servers))]
+        for label, address in servers.items():
+            found.append(dns.rrset.from_text(f"{label}.{apex}.", 3600, "IN", "A", address))
         for record in self._zones.of_zone(apex):
             found.append(
                 dns.rrset.from_text(f"{record.owner}.", record.ttl, "IN", record.type, data_of(record))
@@ -107,6 +116,8 @@ def value_of(rdata: Any) -> tuple[str, ...]:
     """Give the data of a record as the sandbox keeps it."""
     if rdata.rdtype == dns.rdatatype.TXT:
         return tuple(chunk.decode("latin-1") for chunk in rdata.strings)
+    if rdata.rdtype == dns.rdatatype.CAA:
+        return (rdata.to_text(),)
     words = rdata.to_text().split()
     return tuple(word.rstrip(".").lower() for word in words)
 
@@ -117,4 +128,4 @@ def data_of(record: ZoneRecord) -> str:
         return " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in record.value)
     if record.type == "MX":
         return f"{record.value[0]} {record.value[1]}."
-    return record.value[0] if record.type in ("A", "SOA", "TLSA") else f"{record.value[0]}."
+    return f"{record.value[0]}." if record.type in ("CNAME", "NS") else record.value[0]

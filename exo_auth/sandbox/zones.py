@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from exo_auth.sandbox.clock import utc_now
 
 TTL = 3600  # seconds
 NEGATIVE_TTL = 900  # seconds, the SOA's minimum
 LONGEST_STRING = 255  # octets, RFC 1035 §3.3
+LONGEST_PAST = 10_000  # changes that a secondary which lags can still be told apart from
 
 
 @dataclass(frozen=True)
@@ -17,9 +22,20 @@ class ZoneRecord:
     """One record: names lower case without the trailing dot; TXT as its strings, MX as preference and host."""
 
     owner: str
-    type: str  # CNAME, TXT, MX, A, TLSA, SOA
+    type: str  # A, AAAA, CAA, CNAME, MX, NS, SOA, TLSA, TXT
     value: tuple[str, ...]
     ttl: int = TTL
+
+
+@dataclass(frozen=True)
+class PastChange:
+    """What stood at an owner and type before a change, and the serial of its zone then."""
+
+    at: datetime
+    key: tuple[str, str]
+    before: tuple[ZoneRecord, ...]
+    apex: str | None
+    serial: int
 
 
 class Zones:
@@ -27,7 +43,7 @@ class Zones:
 
     `published_key` gives the TXT that Microsoft publishes at a name, None where it publishes none; `targets` are
     all names at which it ever may. `hosted` gives other records of Microsoft's by name and type, as text. Answers
-    from the zones of `signed` are marked as validated.
+    from the zones of `signed` are marked as validated. `now` dates changes, for secondaries that lag.
     """
 
     def __init__(
@@ -38,8 +54,12 @@ class Zones:
         *,
         hosted: Callable[[str, str], str | None] = lambda _name, _type: None,
         signed: Iterable[str] = (),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._lock = threading.Lock()
+        self.name_servers: dict[str, str] = {"ns1": "127.0.0.1"}  # label below each apex, and address
+        self._now = now
+        self._past: deque[PastChange] = deque(maxlen=LONGEST_PAST)
         self._apexes = frozenset(apex.lower() for apex in apexes)
         self._top_labels = frozenset(apex.rsplit(".", 1)[-1] for apex in self._apexes)
         self._published_key = published_key
@@ -74,33 +94,20 @@ class Zones:
     def remove(self, owner: str, rdtype: str) -> None:
         """Take a record away; nothing happens when there is none."""
         with self._lock:
-            if self._records.pop((owner.lower(), rdtype), None) is not None:
-                self._count(owner.lower(), -1)
-                self._touch(owner.lower())
+            self._store(owner.lower(), rdtype, ())
 
     def add(self, record: ZoneRecord) -> None:
         """Put a record beside those that stand there; one that is there already is left alone."""
         with self._lock:
-            key = (record.owner, record.type)
-            there = self._records.get(key, ())
-            if any(one.value == record.value for one in there):
-                return
-            if not there:
-                self._count(record.owner, 1)
-            self._records[key] = (*there, record)
-            self._touch(record.owner)
+            there = self._records.get((record.owner, record.type), ())
+            if all(one.value != record.value for one in there):
+                self._store(record.owner, record.type, (*there, record))
 
     def discard(self, owner: str, rdtype: str, value: tuple[str, ...]) -> None:
         """Take one value away; nothing happens when it is not there."""
-        key = (owner.lower(), rdtype)
         with self._lock:
-            left = tuple(one for one in self._records.get(key, ()) if one.value != value)
-        if left:
-            with self._lock:
-                self._records[key] = left
-                self._touch(key[0])
-        else:
-            self.remove(owner, rdtype)
+            there = self._records.get((owner.lower(), rdtype), ())
+            self._store(owner.lower(), rdtype, tuple(one for one in there if one.value != value))
 
     def types_at(self, owner: str) -> tuple[str, ...]:
         """Name the types that stand at a name."""
@@ -137,8 +144,8 @@ class Zones:
     def find_all(self, name: str, rdtype: str) -> tuple[ZoneRecord, ...]:
         """Give all records of that type at the name itself, from a wildcard if nothing else exists there."""
         made = self._made(name.lower(), rdtype)
-        if made is not None:
-            return (made,)
+        if made:
+            return made
         wanted = name.lower()
         with self._lock:
             records = self._records.get((wanted, rdtype), ())
@@ -147,26 +154,51 @@ class Zones:
             wildcard = self._records.get((f"*.{wanted.partition('.')[2]}", rdtype), ())
         return tuple(ZoneRecord(wanted, rdtype, one.value, one.ttl) for one in wildcard)
 
-    def _made(self, wanted: str, rdtype: str) -> ZoneRecord | None:
-        """Give what the server answers by itself: SOA, NS, its own address, and the keys that Microsoft publishes."""
+    def as_of(self, apex: str, moment: datetime) -> Zones:
+        """Give one zone as it stood at a moment."""
+        former = Zones((apex,), self._published_key, hosted=self._hosted, signed=self._signed & {apex})
+        former.name_servers = self.name_servers
+        with self._lock:
+            records = {
+                key: there
+                for key, there in self._records.items()
+                if self.apex_of(key[0].removeprefix("*.")) == apex
+            }
+            serial = self._serials.get(apex, 1)
+            for change in reversed(self._past):
+                if change.at <= moment:
+                    break
+                if change.apex == apex:
+                    records[change.key], serial = change.before, change.serial
+        for (owner, rdtype), there in records.items():
+            former._store(owner, rdtype, there)
+        former._serials[apex] = serial
+        return former
+
+    def _made(self, wanted: str, rdtype: str) -> tuple[ZoneRecord, ...]:
+        """Give what the server answers by itself: SOA, NS, its own addresses, and what Microsoft publishes."""
         if rdtype == "SOA" and wanted in self._apexes:
-            return ZoneRecord(wanted, "SOA", (soa_of(wanted, self.serial_of(wanted)),), NEGATIVE_TTL)
+            return (ZoneRecord(wanted, "SOA", (soa_of(wanted, self.serial_of(wanted)),), NEGATIVE_TTL),)
         if rdtype == "NS" and wanted in self._apexes:
-            return ZoneRecord(wanted, "NS", (f"ns1.{wanted}",))
-        if rdtype == "A" and wanted.partition(".")[2] in self._apexes and wanted.startswith("ns1."):
-            return ZoneRecord(wanted, "A", ("127.0.0.1",))
+            return tuple(ZoneRecord(wanted, "NS", (f"{label}.{wanted}",)) for label in self.name_servers)
+        if rdtype == "A" and (address := self._address_of_server(wanted)):
+            return (ZoneRecord(wanted, "A", (address,)),)
         if rdtype == "TXT":
             key = self._published_key(wanted)
             if key is not None:
                 chunks = tuple(key[i : i + LONGEST_STRING] for i in range(0, len(key), LONGEST_STRING))
-                return ZoneRecord(wanted, "TXT", chunks)
+                return (ZoneRecord(wanted, "TXT", chunks),)
         text = self._hosted(wanted, rdtype)
-        return ZoneRecord(wanted, rdtype, (text,)) if text is not None else None
+        return (ZoneRecord(wanted, rdtype, (text,)),) if text is not None else ()
+
+    def _address_of_server(self, wanted: str) -> str | None:
+        label, _, above = wanted.partition(".")
+        return self.name_servers.get(label) if above in self._apexes else None
 
     def exists(self, name: str) -> bool:
         """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
         wanted = name.lower()
-        if wanted.startswith("ns1.") and wanted.partition(".")[2] in self._apexes:
+        if self._address_of_server(wanted):
             return True
         if wanted in self._above_targets or self._published_key(wanted) is not None:
             return True
@@ -203,20 +235,31 @@ class Zones:
         records = [ZoneRecord(v["owner"], v["type"], tuple(v["value"]), int(v["ttl"])) for v in values]
         with self._lock:
             self._records, self._names = {}, {}
+            self._past.clear()
         for record in records:
             self.add(record)
 
     def _put(self, record: ZoneRecord) -> None:
         with self._lock:
-            if (record.owner, record.type) not in self._records:
-                self._count(record.owner, 1)
-            self._records[record.owner, record.type] = (record,)
-            self._touch(record.owner)
+            self._store(record.owner, record.type, (record,))
 
-    def _touch(self, owner: str) -> None:
+    def _store(self, owner: str, rdtype: str, records: tuple[ZoneRecord, ...]) -> None:
+        """Let a set stand at an owner, none for no records; every change goes through here. The lock is held."""
+        key = (owner, rdtype)
+        before = self._records.get(key, ())
+        if before == records:
+            return
         apex = self.apex_of(owner.removeprefix("*."))
+        serial = self._serials.get(apex, 1) if apex is not None else 1
+        self._past.append(PastChange(self._now(), key, before, apex, serial))
+        if bool(before) != bool(records):
+            self._count(owner, 1 if records else -1)
+        if records:
+            self._records[key] = records
+        else:
+            del self._records[key]
         if apex is not None:
-            self._serials[apex] = self._serials.get(apex, 1) + 1
+            self._serials[apex] = serial + 1
 
     def _count(self, owner: str, change: int) -> None:
         for name in (owner, *_names_above(owner)):
