@@ -17,7 +17,8 @@
     ├── PlanError                    1   never raised directly
     │   ├── PlanStale                8   the tenant moved since the plan was made
     │   ├── TooMuchChange            9   more than the limits allow
-    │   └── PolicyMismatch           9   the MTA-STS policy would stop mail
+    │   ├── PolicyMismatch           9   the MTA-STS policy would stop mail
+    │   └── HookRefused              9   a program that is asked before said no
     ├── JournalError                 1   the journal cannot be written or does not verify
     ├── LockHeld                     7   another run works on this tenant
     └── CannotLook                   6   no verdict: DNS or the tenant could not be asked
@@ -254,6 +255,12 @@ class TooMuchChange(PlanError):
 
 class PolicyMismatch(PlanError):
     """An MTA-STS policy does not list what the MX record names; nothing was written."""
+
+    exit_code = 9
+
+
+class HookRefused(PlanError):
+    """A hook that runs before failed, so that the run was refused; nothing was sent."""
 
     exit_code = 9
 

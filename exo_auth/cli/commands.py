@@ -89,7 +89,7 @@ BRANCHES = (  # in the order in which help lists them
         "Compare what the journal says was applied last with what the tenant and DNS have now. Nothing is changed.",
     ),
     Branch("job", "job", "app", "Commands that run by themselves: when, and who hears of it."),
-    Branch("notify", "job", "notify", "Words to people after a run."),
+    Branch("notify", "notify", "app", "Words to people after a run."),
     Branch("playbook", "playbook", "app", "What is wanted for many domains, in stages, as a file."),
     Branch(
         "undo",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from exo_auth.cli.hooked import hooked
 from exo_auth.cli.options import Common, Writing
 from exo_auth.cli.talk import note, progress
 from exo_auth.cli.writing import confirm, need_consent, plan_exit_code, show_plan, show_report
@@ -54,8 +55,9 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
     from exo_auth.run.dns_changes import dns_lock, publish
 
     need_consent(common, writing)
-    with dns_lock(settings, writing.lock_timeout):
+    with hooked(common, settings, writing) as listeners, dns_lock(settings, writing.lock_timeout):
         plan = make()
+        listeners.planned(plan)
         if writing.dry_run or writing.out or plan.is_empty:
             if writing.out:
                 save_plan(common, plan, writing.out)
@@ -65,9 +67,18 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
             show_plan(common, settings, plan)
         if plan.exceeds_limit is None:
             confirm(common, writing, settings, plan)
-        report = publish(settings, plan, reason=writing.reason, say=progress(common), sleep=time.sleep)
-    show_report(common, settings, report)
-    raise typer.Exit(report.exit_code)
+        listeners.before_apply(plan)
+        report = publish(
+            settings,
+            plan,
+            reason=writing.reason,
+            say=progress(common),
+            sleep=time.sleep,
+            after_change=listeners.after_change,
+        )
+        listeners.applied(report)
+        show_report(common, settings, report)
+        raise typer.Exit(report.exit_code)
 
 
 def undo_records(common: Common, writing: Writing, settings: Settings, run: str, only: str = "") -> None:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exo_auth.cli.options import Common, command
+from exo_auth.cli.app import report
+from exo_auth.cli.options import Common, command, given
 from exo_auth.cli.talk import note, put
+from exo_auth.errors import ExoAuthError
+from exo_auth.plan.job import Event, events_of
+
+if TYPE_CHECKING:
+    from exo_auth.plan.job import Job
+    from exo_auth.run.job_run import How, JobRun
+    from exo_auth.run.settings import Settings
+
+EXIT_WAITING = 4
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -19,30 +31,131 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="A job, as YAML.")]
 
 @app.command("run")
 @command
-def run_one(common: Common, file: File) -> None:
-    """Run a job now, as its schedule would: with its time limit, and a word to those who want one.
+def run_one(
+    common: Common,
+    file: File,
+    plan_only: Annotated[
+        bool,
+        typer.Option(
+            "--plan-only",
+            envvar="EXO_AUTH_PLAN_ONLY",
+            help="Stop after the plan, for the first of two CI jobs.",
+        ),
+    ] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Where --plan-only saves the plan."
+        ),
+    ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            "--log", metavar="FILE", envvar="EXO_AUTH_JOB_LOG", help="Append what is said, with times."
+        ),
+    ] = None,
+    waiting_is_success: Annotated[
+        bool,
+        typer.Option(
+            "--waiting-is-success",
+            envvar="EXO_AUTH_WAITING_IS_SUCCESS",
+            help="End with 0 where 4 says that only time is missing, for schedulers that know no other success.",
+        ),
+    ] = False,
+    no_jitter: Annotated[
+        bool,
+        typer.Option(
+            "--no-jitter", envvar="EXO_AUTH_NO_JITTER", help="Start at once: the scheduler has waited."
+        ),
+    ] = False,
+) -> None:
+    """Run a job now, as its schedule would: one at a time, with its time limit, and a word to those who want one.
 
     Ends with the exit code of the command. EXO_AUTH_NOTIFY_URLS holds the addresses (Teams, Slack, mail, webhooks).
+    With --quiet only a run that failed, or found something, says what it did.
 
     Example:  exo-auth job run scripts/jobs/nightly-rotation.yaml
     """
-    from exo_auth.errors import ExoAuthError
-    from exo_auth.run.job import own_environment, read_job, run_job
-    from exo_auth.run.notify import URLS, message, send, wanted
+    from exo_auth.run.job import read_job
+    from exo_auth.run.job_run import How, Log, job_settings
+    from exo_auth.run.service_clock import utc_now
 
-    common.settings()
     job = read_job(Path(file))
-    done = run_job(job, own_environment(), lambda text: put(text.rstrip("\n")))
-    events = wanted(job, done.events)
-    if events and os.environ.get(URLS):
-        title, body = message(job, events, done.exit_code, done.output)
-        try:
-            send(os.environ[URLS], title, body)
-        except ExoAuthError as error:  # nobody was told: that must not hide how the run itself ended
-            note(common, f"warning: {error}")
-    elif events:
-        note(common, f"note: nobody is told: {URLS} is not set")
-    raise typer.Exit(done.exit_code)
+    settings = job_settings(job, given(common), os.environ)
+    how = How((out or "") if plan_only else None, no_jitter)
+    write_log = Log(Path(log), utc_now).write if log else lambda _text: None
+    write_log(f"{job.name}: {job.command}")
+    done = _run_alone(common, job, settings, how, write_log)
+    write_log(f"{job.name} ended with {done.exit_code}")
+    if common.quiet and {Event.FAILURE, Event.FINDING} & done.events:
+        put(done.output.rstrip("\n"))
+    _tell(common, job, settings, how, done)
+    code = 0 if waiting_is_success and done.exit_code == EXIT_WAITING else done.exit_code
+    raise typer.Exit(code)
+
+
+def _run_alone(
+    common: Common, job: Job, settings: Settings, how: How, write_log: Callable[[str], None]
+) -> JobRun:
+    """Run the job unless it runs already; every end is a value, because somebody has to hear of it."""
+    from exo_auth.run.interrupt import Interrupt
+    from exo_auth.run.job_run import JobRun, run_job, wait_for_its_turn
+    from exo_auth.run.lock import tenant_lock
+
+    def echo(text: str) -> None:
+        write_log(text)
+        if not common.quiet:
+            put(text)
+
+    time.sleep(wait_for_its_turn(job, settings, how, echo).total_seconds())
+    folder = settings.state_dir / "jobs" / job.name
+    try:
+        alone = tenant_lock(folder, command=f"exo-auth job run {job.name}", held=f"the job {job.name}")
+        with alone, Interrupt() as interrupt:
+            _beat(common, settings, "start", None)
+            return run_job(job, os.environ, echo=echo, how=how, stop_signal=lambda: interrupt.signal_number)
+    except ExoAuthError as error:
+        write_log(str(error))
+        report(error, [])
+        text = f"error: {error}\nhint: {error.hint}" if error.hint else f"error: {error}"
+        return JobRun(error.exit_code, text, None, events_of(error.exit_code, changed=False))
+
+
+def _tell(common: Common, job: Job, settings: Settings, how: How, done: JobRun) -> None:
+    """Tell people and the heartbeat; that nobody could be told must not hide how the run itself ended."""
+    from exo_auth.render.notice_text import account_notice, notice_title, output_notice
+    from exo_auth.run.notify import URLS, send, wanted
+
+    _beat(common, settings, "fail" if Event.FAILURE in done.events else "success", done.exit_code)
+    heard = wanted(job.notify_on or settings.notify.on, done.events)
+    if how.plans_only:  # the job that applies tells of the rest
+        heard = tuple(event for event in heard if event is Event.FAILURE)
+    try:
+        urls = settings.notify.secret("urls", os.environ)
+        if not heard or urls is None:
+            if heard and job.notify_on:
+                note(common, f"note: nobody is told: {URLS} is not set")
+            return
+        body = (
+            account_notice(done.account)
+            if done.account is not None
+            else output_notice(job.command, done.exit_code, done.output)
+        )
+        send(urls.reveal(), notice_title(job.name, heard), body, settings.notify.timeout)
+    except ExoAuthError as error:
+        note(common, f"warning: {error}")
+
+
+def _beat(common: Common, settings: Settings, state: str, exit_code: int | None) -> None:
+    from exo_auth.run.notify import beat
+
+    try:
+        url = settings.notify.secret("heartbeat_url", os.environ)
+        if url is not None:
+            told = 0 if state == "success" else exit_code  # waiting and findings are no failure of the job
+            beat(url.reveal(), state, told, settings.notify.timeout)
+    except ExoAuthError as error:
+        note(common, f"warning: {error}")
 
 
 @app.command("list")
@@ -122,29 +235,3 @@ def install(
         path = Path(to, name)
         write_private(path, text, replace=False, make_folder=True)
         note(common, f"written: {path}")
-
-
-notify = typer.Typer(no_args_is_help=True)
-
-
-@notify.command("test")
-@command
-def test_notification(common: Common) -> None:
-    """Send a word to every address of EXO_AUTH_NOTIFY_URLS.
-
-    Example:  EXO_AUTH_NOTIFY_URLS=json://127.0.0.1:8080 exo-auth notify test
-    """
-    from exo_auth.errors import InputError
-    from exo_auth.run.notify import URLS, send
-
-    common.settings()
-    urls = os.environ.get(URLS, "")
-    if not urls:
-        raise InputError(f"{URLS} is not set", hint="Apprise addresses, blanks between them")
-    send(urls, "exo-auth: a test", "This is how a job’s word would arrive.")
-    put(f"sent to {len(urls.replace(',', ' ').split())}")
-
-
-@notify.callback()
-def notify_group() -> None:
-    """Words to people after a run."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from exo_auth.cli.hooked import hooked
 from exo_auth.cli.options import Common, OutputFormat, Policy, Writing, given
 from exo_auth.cli.talk import note, progress, put, warner
 from exo_auth.errors import InputError, TooMuchChange
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from exo_auth.plan.outcome import RunReport
     from exo_auth.plan.plan import Plan
     from exo_auth.run.carry_out import Planner, Prepared
+    from exo_auth.run.listeners import Listeners
     from exo_auth.run.session import WritingSession
     from exo_auth.run.settings import Settings
 
@@ -90,17 +92,24 @@ def _run(
     settings = _settings(common, policy, writing, wanted or {})
     need_consent(common, writing)
     with ExitStack() as stack:
+        listeners = stack.enter_context(hooked(common, settings, writing))
         session = _open(stack, common, settings, writing)
-        finish(common, writing, settings, session, prepare(session))
+        finish(common, writing, settings, session, prepare(session), listeners)
 
 
 def finish(
-    common: Common, writing: Writing, settings: Settings, session: WritingSession, prepared: Prepared
+    common: Common,
+    writing: Writing,
+    settings: Settings,
+    session: WritingSession,
+    prepared: Prepared,
+    listeners: Listeners,
 ) -> None:
     """Show the plan, and save it or carry it out."""
     from exo_auth.run.carry_out import carry_out, note_arrivals
 
     plan = prepared.plan
+    listeners.planned(plan)
     stops_here = writing.dry_run or bool(writing.out)
     for text in prepared.notes:
         note(common, f"note: {text}")
@@ -115,7 +124,15 @@ def finish(
         show_plan(common, settings, plan)
     if plan.exceeds_limit is None:
         confirm(common, writing, settings, plan)
-    report = carry_out(session, prepared, reason=writing.reason, say=progress(common))
+    listeners.before_apply(plan)
+    report = carry_out(
+        session,
+        prepared,
+        reason=writing.reason,
+        say=progress(common),
+        after_change=listeners.after_change,
+    )
+    listeners.applied(report)
     show_report(common, settings, report)
     raise typer.Exit(report.exit_code)
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 class Event(StrEnum):
     """What somebody may want to hear of; the words of `notify.on`."""
 
-    FAILURE = "failure"
-    CHANGE = "change"
+    FAILURE = "failure"  # the gravest first
     FINDING = "finding"
     WAITING = "waiting"
+    CHANGE = "change"
     HEARTBEAT = "heartbeat"  # every run, so that silence means something
 
 

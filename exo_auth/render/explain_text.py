@@ -24,7 +24,10 @@ EXIT_CODES: dict[int, tuple[str, str]] = {  # meaning, what to do
     6: ("no verdict: DNS or the tenant could not be asked", "Run again; look at network and resolver."),
     7: ("another run holds the tenant's lock", "Wait for it, or give --lock-timeout."),
     8: ("the plan is stale: the tenant moved since", "Make a new plan."),
-    9: ("refused: a safety limit, or no approval", "Look at the numbers; raise the limit for one run."),
+    9: (
+        "refused: a safety limit, no approval, or a hook before the run that said no",
+        "Look at the numbers; raise the limit for one run.",
+    ),
     10: ("sign-in or permission", "exo-auth auth test says which right is missing, and how to give it."),
     64: ("the command line, a file or a name is wrong", "Read the message: it names the place."),
     130: ("interrupted (Ctrl-C): the change under way was finished", "Run again."),

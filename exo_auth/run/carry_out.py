@@ -17,6 +17,7 @@ from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.plan_file import OCTODNS, check_applyable, from_text
 from exo_auth.run.apply import Look, Run, apply_plan
 from exo_auth.run.hands import Hands, Patience
+from exo_auth.run.hooks import AfterChange, ToldJournal
 from exo_auth.run.interrupt import Interrupt
 from exo_auth.run.jitter import jitter
 from exo_auth.run.journal import FILE_NAME, Journal, read
@@ -122,8 +123,9 @@ def carry_out(
     say: Say,
     patience: Patience | None = None,
     open_journal: Callable[[Path], Journal] = Journal.open,
+    after_change: AfterChange = lambda _sent: None,
 ) -> RunReport:
-    """Apply the plan. The caller holds the tenant's lock."""
+    """Apply the plan, and tell of each change that was sent. The caller holds the tenant's lock."""
     note_arrivals(session, prepared)
     journal = open_journal(session.state / FILE_NAME)
     recovery = recover(journal.lines, prepared.look.facts, session.clock.now())
@@ -133,7 +135,7 @@ def carry_out(
             reader=session.reader,
             writer=session.writer,
             look_up=lambda domain: _one(session, domain),
-            journal=journal,
+            journal=ToldJournal(journal, after_change),
             clock=session.clock,
             say=say,
             is_stopped=lambda: interrupt.is_requested,

@@ -24,6 +24,8 @@ from exo_auth.run.settings import (
     AuthSettings,
     ConfiguredTenant,
     DkimSettings,
+    HookSettings,
+    NotifySettings,
     Origin,
     Resolved,
     Settings,
@@ -303,6 +305,8 @@ def _settings(
         limits=Limits(**below("limits.")),  # type: ignore[arg-type]
         jitter=resolved["jitter"].value,
         timeouts=Timeouts(**below("timeouts.")),  # type: ignore[arg-type]
+        hooks=HookSettings(**below("hooks.")),  # type: ignore[arg-type]
+        notify=NotifySettings(**below("notify.")),  # type: ignore[arg-type]
         profile=resolved["profile"].value,
         config_file=file.path if file else None,
         tenants=_configured(file),

@@ -77,7 +77,9 @@ def _object(settings: dict[str, Setting]) -> dict[str, Any]:
 def _leaf(setting: Setting) -> dict[str, Any]:
     leaf = dict(_SHAPES[setting.kind])
     leaf["description"] = f"{setting.help} [env: {setting.env}]"
-    if setting.choices:
+    if setting.choices and setting.kind is Kind.LIST:
+        leaf["items"] = {"enum": list(setting.choices)}
+    elif setting.choices:
         leaf["enum"] = list(setting.choices)
     if setting.numbers:
         leaf["enum"] = list(setting.numbers)

@@ -69,6 +69,7 @@ class Setting:
 METHODS = ("certificate", "secret", "federated", "managed-identity", "token", "device-code", "browser")
 REPORT_FORMATS = ("html", "sarif", "junit")  # of findings alone
 FORMATS = ("table", "json", "ndjson", "csv", "md", *REPORT_FORMATS)
+EVENTS = ("failure", "change", "finding", "waiting", "heartbeat")
 CLOUD_NAMES = ("worldwide", "gcc", "gcchigh", "dod", "china")
 
 SETTINGS: tuple[Setting, ...] = (
@@ -326,6 +327,84 @@ SETTINGS: tuple[Setting, ...] = (
         "EXO_AUTH_DNS_TIMEOUT",
         "How long one DNS question may take, retries included.",
     ),
+    Setting(
+        "hooks.before_plan",
+        Kind.COMMAND,
+        (),
+        "EXO_AUTH_BEFORE_PLAN",
+        "Program that runs before a writing command looks at anything; the run is refused when it fails.",
+    ),
+    Setting(
+        "hooks.before_apply",
+        Kind.COMMAND,
+        (),
+        "EXO_AUTH_BEFORE_APPLY",
+        "Program that gets the plan before anything is sent; the run is refused when it fails.",
+    ),
+    Setting(
+        "hooks.after_change",
+        Kind.COMMAND,
+        (),
+        "EXO_AUTH_AFTER_CHANGE",
+        "Program that gets each change after it was sent.",
+    ),
+    Setting(
+        "hooks.on_failure",
+        Kind.COMMAND,
+        (),
+        "EXO_AUTH_ON_FAILURE",
+        "Program that gets the report of a run that failed.",
+    ),
+    Setting(
+        "hooks.after_run",
+        Kind.COMMAND,
+        (),
+        "EXO_AUTH_AFTER_RUN",
+        "Program that gets the report of every run.",
+    ),
+    Setting(
+        "hooks.timeout",
+        Kind.DURATION,
+        timedelta(minutes=1),
+        "EXO_AUTH_HOOKS_TIMEOUT",
+        "How long each of these programs may take before it is ended with its children.",
+    ),
+    Setting(
+        "hooks.keep",
+        Kind.LIST,
+        (),
+        "EXO_AUTH_HOOKS_KEEP",
+        "Variables that these programs get besides PATH, HOME and their like; never EXO_AUTH_ ones.",
+    ),
+    Setting(
+        "notify.urls",
+        Kind.SECRET,
+        None,
+        "EXO_AUTH_NOTIFY_URLS",
+        "Whom to tell after a run: Apprise addresses, blanks or line ends between them.",
+    ),
+    Setting(
+        "notify.on",
+        Kind.LIST,
+        ("failure", "finding"),
+        "EXO_AUTH_NOTIFY_ON",
+        "What to tell of: failure, change, finding, waiting, heartbeat (every run).",
+        choices=EVENTS,
+    ),
+    Setting(
+        "notify.heartbeat_url",
+        Kind.SECRET,
+        None,
+        "EXO_AUTH_HEARTBEAT_URL",
+        "URL that hears of the start and the end of every job, so that silence is an alarm.",
+    ),
+    Setting(
+        "notify.timeout",
+        Kind.DURATION,
+        timedelta(seconds=30),
+        "EXO_AUTH_NOTIFY_TIMEOUT",
+        "How long each address may take.",
+    ),
 )
 BY_KEY: dict[str, Setting] = {setting.key: setting for setting in SETTINGS}
 
@@ -391,6 +470,9 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_ICS",
         "EXO_AUTH_INBOUND_CERTIFICATE",
         "EXO_AUTH_INITIAL_DOMAIN",
+        "EXO_AUTH_JOB",
+        "EXO_AUTH_JOB_LOG",
+        "EXO_AUTH_JOB_RECORD",
         "EXO_AUTH_JOB_TO",
         "EXO_AUTH_JOURNAL",
         "EXO_AUTH_LOCK_TIMEOUT",
@@ -401,12 +483,14 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_NO_PROBE",
         "EXO_AUTH_NO_PROGRESS",
         "EXO_AUTH_NO_SIGN_IN",
+        "EXO_AUTH_NOTIFY_BODY",
         "EXO_AUTH_OFFLINE",
         "EXO_AUTH_ONLY",
         "EXO_AUTH_ORIGIN",
         "EXO_AUTH_OUT",
         "EXO_AUTH_PARKED",
         "EXO_AUTH_PLAN_FOR",
+        "EXO_AUTH_PLAN_ONLY",
         "EXO_AUTH_POLICY_HOST",
         "EXO_AUTH_POLICY_MAX_AGE",
         "EXO_AUTH_POLICY_MODE",
@@ -454,6 +538,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_VAR",
         "EXO_AUTH_VERBOSE",
         "EXO_AUTH_WAIT",
+        "EXO_AUTH_WAITING_IS_SUCCESS",
         "EXO_AUTH_WATCH",
         "EXO_AUTH_WATCH_FOR",
         "EXO_AUTH_YES",

@@ -34,6 +34,13 @@ _EXAMPLES = {  # for settings that have no default; Kind.SECRET has its own
     "auth.managed_identity_client_id": "11111111-2222-3333-4444-555555555555",
     "auth.user": "admin@contoso.com",
     "tags": '{parked: [old.example, "*.brand.example"]}',
+    "hooks.before_plan": "[/etc/exo-auth/before-plan]",
+    "hooks.before_apply": "[/etc/exo-auth/before-apply]",
+    "hooks.after_change": "[/etc/exo-auth/after-change]",
+    "hooks.on_failure": "[/etc/exo-auth/on-failure, --page]",
+    "hooks.after_run": "[/etc/exo-auth/after-run]",
+    "hooks.keep": "[HTTPS_PROXY]",
+    "notify.on": "[failure, finding]",
     "policy.dkim.ignore": '["*.vendor.com"]',
 }
 _HEAD = """\

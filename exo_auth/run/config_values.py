@@ -38,7 +38,10 @@ def from_text(setting: Setting, text: str, base: Path) -> Any:
     if setting.kind is Kind.SWITCH:
         return _switch(text)
     if setting.kind is Kind.LIST:
-        return tuple(part for part in re.split(r"[,\s]+", text) if part)
+        words = tuple(part for part in re.split(r"[,\s]+", text) if part)
+        for word in words:
+            _check_choice(setting, word)
+        return words
     if setting.kind is Kind.COMMAND:
         return _words(text)
     if setting.kind is Kind.TAGS:
@@ -99,13 +102,18 @@ def _from_scalar(setting: Setting, text: str, base: Path) -> Any:
     if setting.kind is Kind.SECRET:
         return _secret(setting, text.strip(), base)
     value = _READERS[setting.kind](setting, text.strip())
+    _check_choice(setting, value)
+    return value
+
+
+def _check_choice(setting: Setting, value: object, node: Node | None = None) -> None:
     if setting.choices and value not in setting.choices:
         near = nearest(str(value), setting.choices)
         raise SettingError(
             f"{setting.key} cannot be “{value}”",
+            node=node,
             hint=(f"did you mean {near}? " if near else "") + f"one of {', '.join(setting.choices)}",
         )
-    return value
 
 
 def _texts(setting: Setting, node: Node) -> tuple[str, ...]:
@@ -116,6 +124,7 @@ def _texts(setting: Setting, node: Node) -> tuple[str, ...]:
     for item in node.items:
         if item.kind != "a text":
             raise SettingError(f"{setting.key} must hold texts, not {item.kind}", node=item, hint=_hint(item))
+        _check_choice(setting, item.text, item)
     return tuple(item.text for item in node.items)
 
 

@@ -22,6 +22,7 @@ from exo_auth.plan.record_set import RecordChange, RecordSet, same_values
 from exo_auth.publish.octodns_zones import OctoDnsZones, ZoneHome
 from exo_auth.run.durations import parse_duration
 from exo_auth.run.hands import Patience
+from exo_auth.run.hooks import AfterChange, ToldJournal
 from exo_auth.run.in_flight import settle
 from exo_auth.run.interrupt import Interrupt
 from exo_auth.run.journal import Journal, JournalLine
@@ -305,13 +306,14 @@ def publish(
     reason: str,
     say: Callable[[str], None],
     sleep: Callable[[float], None],
+    after_change: AfterChange = lambda _sent: None,
 ) -> RunReport:
-    """Apply a plan of DNS records. The caller holds the lock."""
+    """Apply a plan of DNS records, and tell of each change. The caller holds the lock."""
     journal = Journal.open(journal_of_dns(settings))
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         tools = Tools(
-            journal,
+            ToldJournal(journal, after_change),
             new_run_id(),
             reason,
             say,

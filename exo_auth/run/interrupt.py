@@ -24,6 +24,11 @@ class Interrupt:
         """Has somebody asked to stop?"""
         return self.exit_code != 0
 
+    @property
+    def signal_number(self) -> int:
+        """The number of the signal that came, 0 while none did."""
+        return self.exit_code - 128 if self.exit_code else 0
+
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in EXIT_CODES:

@@ -1,13 +1,8 @@
-"""Jobs as files: read, told when they run next, run with a time limit and a word afterwards (run)."""
+"""Jobs as files: read with line and column, and told when they run next (run)."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cronsim import CronSim, CronSimError
 
 from exo_auth.errors import ConfigError, InputError
-from exo_auth.plan.job import Event, Job, events_of
+from exo_auth.plan.job import Event, Job
 from exo_auth.run import yaml_nodes
 from exo_auth.run.config_schema import nearest
 from exo_auth.run.durations import parse_duration
@@ -35,16 +30,6 @@ KEYS = (
     "timeout",
 )
 SECRET_WORDS = ("SECRET", "PASSWORD", "TOKEN", "PASSPHRASE", "KEY")
-MOST_OUTPUT = 64 * 1024  # octets of a run's output that a notification may quote from
-
-
-@dataclass(frozen=True)
-class JobRun:
-    """How a run ended."""
-
-    exit_code: int
-    output: str
-    events: frozenset[Event]
 
 
 def read_job(file: Path) -> Job:
@@ -84,47 +69,6 @@ def next_runs(job: Job, now: datetime, count: int) -> list[datetime]:
     """Give the next times, in the job's time zone."""
     times = CronSim(job.schedule, now.astimezone(ZoneInfo(job.time_zone)))
     return [next(times) for _ in range(count)]
-
-
-def run_job(job: Job, environment: Mapping[str, str], echo: Callable[[str], None]) -> JobRun:
-    """Run the command in a process of its own, with its time limit; raises InputError for a missing secret."""
-    missing = [
-        name for name in job.secrets if not environment.get(name) and not environment.get(f"{name}_FILE")
-    ]
-    if missing:
-        raise InputError(
-            f"the job needs {', '.join(missing)} in its environment", hint="the platform keeps secrets"
-        )
-    line = [sys.executable, "-m", "exo_auth", *job.arguments]
-    try:
-        done = subprocess.run(
-            line,
-            env={**environment, **job.environment, "EXO_AUTH_NO_INPUT": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=job.timeout_seconds,
-            check=False,
-        )
-        code, output = done.returncode, done.stdout
-    except subprocess.TimeoutExpired as late:
-        told = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
-        code, output = 1, f"{told}\nended after {job.timeout_seconds} s, the job's time limit"
-    echo(output)
-    return JobRun(code, output[-MOST_OUTPUT:], events_of(code, changed=_has_changed(output)))
-
-
-def own_environment() -> dict[str, str]:
-    """Give this process's environment."""
-    return dict(os.environ)
-
-
-def _has_changed(output: str) -> bool:
-    try:
-        return any(one["result"] == "applied" for one in json.loads(output)["outcomes"])
-    except (ValueError, KeyError, TypeError):
-        return "is done and read back" in output or ": done" in output
 
 
 def _name(node: Node, file: str) -> str:

@@ -15,9 +15,13 @@ from filelock import FileLock, Timeout
 
 from exo_auth.errors import InputError, LockHeld
 
+TENANT = "this tenant"
+
 
 @contextmanager
-def tenant_lock(folder: Path, *, command: str, wait: timedelta = timedelta(0)) -> Iterator[None]:
+def tenant_lock(
+    folder: Path, *, command: str, wait: timedelta = timedelta(0), held: str = TENANT
+) -> Iterator[None]:
     """Hold the lock of the tenant whose state lives in `folder`; raises LockHeld that names the holder.
 
     The operating system lets go of it when the process ends, however it ends: a killed run leaves no lock behind.
@@ -28,9 +32,9 @@ def tenant_lock(folder: Path, *, command: str, wait: timedelta = timedelta(0)) -
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock.acquire(timeout=wait.total_seconds())
     except Timeout:
+        way = ", or give --lock-timeout TIME to wait here" if held == TENANT else ""
         raise LockHeld(
-            f"another run works on this tenant: {_describe(holder)}",
-            hint="wait for it, or give --lock-timeout TIME to wait here",
+            f"another run works on {held}: {_describe(holder)}", hint=f"wait for it{way}"
         ) from None
     except OSError as error:
         raise InputError(

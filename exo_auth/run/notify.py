@@ -1,51 +1,85 @@
-"""A word to people after a run, through Apprise: Teams, Slack, mail, any webhook (run)."""
+"""A word to people after a run, through Apprise: Teams, Slack, mail, any webhook; and the heartbeat of a job (run)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
-from exo_auth.errors import ConfigError, InputError
-from exo_auth.plan.job import Event, Job
+from exo_auth.errors import InputError
+from exo_auth.plan.job import Event
+from exo_auth.run.child import run_child
+from exo_auth.run.config_schema import BY_KEY
 
-URLS = "EXO_AUTH_NOTIFY_URLS"
-QUOTED_LINES = 20
-SENTENCES = {
-    Event.FAILURE: "failed",
-    Event.FINDING: "found something that needs a person",
-    Event.WAITING: "waits, and goes on by itself",
-    Event.CHANGE: "changed something",
-    Event.HEARTBEAT: "ran",
-}
+URLS = BY_KEY["notify.urls"].env
+HEARTBEAT = BY_KEY["notify.heartbeat_url"].env
 
 
-def send(urls: str, title: str, body: str) -> None:
-    """Send to every address (Apprise URLs, blanks or commas between); raises InputError where one refuses."""
-    try:
-        import apprise
-    except ImportError:
-        raise ConfigError(
-            "Apprise is not installed", file=URLS, hint="pip install 'exo-auth[notify]'"
-        ) from None
-    hub = apprise.Apprise()
-    for number, url in enumerate(urls.replace(",", " ").split(), start=1):
-        if not hub.add(url):  # the address itself may hold a secret: only its place is told
-            raise InputError(
-                f"address {number} of {URLS} is none that Apprise knows", hint="see appriseit.com"
-            )
-    if not hub.notify(title=title, body=body):
+def send(urls: str, title: str, body: str, limit: timedelta) -> int:
+    """Send to every address, each within the limit, and give their number.
+
+    Every address is tried before InputError names those that did not take it, by place: an address may hold a secret.
+    """
+    addresses = urls.replace(",", " ").split()
+    failed = []
+    for number, url in enumerate(addresses, start=1):
+        trouble = _deliver({"url": url, "title": title, "body": body}, limit)
+        if trouble:
+            failed.append(f"address {number} of {URLS} ({_scheme(url)}): {trouble}")
+    if failed:
         raise InputError(
-            "the notification could not be delivered", hint=f"try `exo-auth notify test` with {URLS}"
+            f"the notification could not be delivered: {'; '.join(failed)}",
+            hint="`exo-auth notify test` tries every address",
         )
+    return len(addresses)
 
 
-def wanted(job: Job, events: Iterable[Event]) -> tuple[Event, ...]:
-    """Give the events of a run that the job's owner wants to hear of, the gravest first."""
-    order = tuple(SENTENCES)
-    return tuple(sorted(job.notify_on & frozenset(events), key=order.index))
+def beat(url: str, state: str, exit_code: int | None, limit: timedelta) -> None:
+    """Tell the heartbeat URL of a start, a success or a failure; raises InputError when it did not take it.
+
+    Without placeholders the paths are those of Healthchecks.io and its kin: /start, /0 and /<exit code>.
+    """
+    code = "" if exit_code is None else str(exit_code)
+    if "{state}" in url or "{code}" in url:
+        whole = url.replace("{state}", state).replace("{code}", code)
+    else:
+        whole = f"{url.rstrip('/')}/{code or state}"
+    trouble = _deliver({"ping": whole}, limit)
+    if trouble:
+        raise InputError(f"the heartbeat of {HEARTBEAT} was not taken: {trouble}")
 
 
-def message(job: Job, events: Iterable[Event], exit_code: int, output: str) -> tuple[str, str]:
-    """Give title and text: what happened, and the last lines of what was said."""
-    told = ", ".join(SENTENCES[event] for event in events)
-    lines = [line for line in output.splitlines() if line.strip()][-QUOTED_LINES:]
-    return f"exo-auth {job.name}: {told}", "\n".join([f"{job.command} ended with {exit_code}", "", *lines])
+def wanted(on: Iterable[str], events: Iterable[Event]) -> tuple[Event, ...]:
+    """Give the events of a run that somebody wants to hear of, the gravest first."""
+    order = tuple(Event)
+    return tuple(sorted(frozenset(map(Event, on)) & frozenset(events), key=order.index))
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Put “…” where one of the secrets stands; those shorter than four characters would blot out words."""
+    found = sorted({secret for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, found)), "…", text) if found else text
+
+
+def _scheme(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return scheme if separator and re.fullmatch(r"[a-z0-9]{1,20}", scheme) else "no scheme"
+
+
+def _deliver(asked: Mapping[str, str], limit: timedelta) -> str:
+    """Let a child do it, which can be ended: a server that hangs must not hold up a run. Give the trouble, or ""."""
+    ended = run_child(
+        [sys.executable, "-m", "exo_auth.run.deliver"],
+        environment=os.environ,
+        stdin=json.dumps(asked),
+        limit=limit,
+    )
+    if ended.timed_out:
+        return f"no answer within {limit.total_seconds():g} s"
+    if ended.exit_code == 0:
+        return ""
+    lines = ended.output.strip().splitlines()
+    return lines[-1] if ended.exit_code == 1 and lines else f"the sender ended with {ended.exit_code}"

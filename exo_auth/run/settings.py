@@ -93,6 +93,33 @@ class ConfiguredTenant:
     where: str
 
 
+@dataclass(frozen=True)
+class HookSettings:
+    """Which programs hear of a run: argument vectors, empty for none."""
+
+    before_plan: tuple[str, ...] = ()
+    before_apply: tuple[str, ...] = ()
+    after_change: tuple[str, ...] = ()
+    on_failure: tuple[str, ...] = ()
+    after_run: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(minutes=1)
+    keep: tuple[str, ...] = ()  # names of variables
+
+
+@dataclass(frozen=True)
+class NotifySettings:
+    """Who hears of a run, and of what."""
+
+    urls: Secret | SecretReference | None = None
+    on: tuple[str, ...] = ("failure", "finding")
+    heartbeat_url: Secret | SecretReference | None = None
+    timeout: timedelta = timedelta(seconds=30)
+
+    def secret(self, name: str, environment: Mapping[str, str]) -> Secret | None:
+        """Read the secret of that field now, None where it is not set; raises InputError when it cannot be read."""
+        return _revealable(getattr(self, name), environment)
+
+
 CREDENTIALS = {  # what gives a method away
     "auth.certificate_file": "certificate",
     "auth.client_secret": "secret",
@@ -166,12 +193,15 @@ class AuthSettings:
 
     def secret(self, name: str, environment: Mapping[str, str]) -> Secret | None:
         """Read the secret of that field now, None where it is not set; raises InputError when it cannot be read."""
-        value = getattr(self, name)
-        if isinstance(value, SecretReference):
-            return value.resolve(environment)
-        if value is None or isinstance(value, Secret):
-            return value
-        raise KeyError(name)
+        return _revealable(getattr(self, name), environment)
+
+
+def _revealable(value: object, environment: Mapping[str, str]) -> Secret | None:
+    if isinstance(value, SecretReference):
+        return value.resolve(environment)
+    if value is None or isinstance(value, Secret):
+        return value
+    raise KeyError(type(value).__name__)
 
 
 @dataclass(frozen=True)
@@ -199,6 +229,8 @@ class Settings:
     authority_port: int = 53
     profile: str | None = None
     config_file: Path | None = None
+    hooks: HookSettings = HookSettings()
+    notify: NotifySettings = NotifySettings()
     tenants: tuple[ConfiguredTenant, ...] = ()
     warnings: tuple[str, ...] = ()
     resolved: Mapping[str, Resolved] = field(default_factory=dict, repr=False, compare=False)

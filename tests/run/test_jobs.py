@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import plistlib
 import shutil
 import subprocess
-import sys
-import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,15 +15,13 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from terminal import as_cron
 
 from exo_auth.errors import ConfigError, InputError
 from exo_auth.plan.job import Event, Job, events_of
 from exo_auth.render.job_list_text import jobs_text
 from exo_auth.render.job_text import PLATFORMS, job_files
 from exo_auth.render.schema import schema_text
-from exo_auth.run.job import next_runs, parse_job, read_job, run_job
-from exo_auth.run.notify import message, wanted
+from exo_auth.run.job import next_runs, parse_job, read_job
 
 EXAMPLES = sorted((Path(__file__).parent.parent.parent / "scripts" / "jobs").glob("*.yaml"))
 NOW = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -95,14 +89,6 @@ EVENTS = [(0, False, {"heartbeat"}), (0, True, {"heartbeat", "change"}), (2, Fal
 @pytest.mark.parametrize(("code", "changed", "events"), EVENTS)
 def test_what_happened_follows_from_the_exit_code(code: int, changed: bool, events: set[str]) -> None:
     assert {event.value for event in events_of(code, changed=changed)} == events
-
-
-def test_only_what_was_asked_for_is_told() -> None:
-    events = events_of(6, changed=True)
-    assert wanted(JOB, events) == (Event.FAILURE, Event.CHANGE)
-    title, body = message(JOB, wanted(JOB, events), 6, "one\n\ntwo\n")
-    assert title == "exo-auth nightly: failed, changed something"
-    assert body.endswith("one\ntwo")
 
 
 # What each scheduler says of its files
@@ -188,101 +174,3 @@ def test_an_unknown_scheduler_and_a_schedule_it_cannot_say() -> None:
     words = Job("a", ("x",), "0 0 * JAN *")
     with pytest.raises(InputError, match="cannot be written"):
         job_files("launchd", words, "x")
-
-
-# Runs
-
-
-class Hook(http.server.BaseHTTPRequestHandler):
-    """Keeps what is posted."""
-
-    got: list[dict[str, str]] = []  # noqa: RUF012 - of this test alone
-
-    def do_POST(self) -> None:
-        self.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def hook() -> Iterator[str]:
-    Hook.got.clear()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"json://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-def job_file(tmp_path: Path, run: str, events: str) -> Path:
-    file = tmp_path / "job.yaml"
-    file.write_text(
-        f"version: 1\nname: test\nrun: {run}\nschedule: '1 2 * * *'\nnotify: {{on: [{events}]}}\n"
-    )
-    return file
-
-
-def test_a_run_ends_as_its_command_does_and_tells(tmp_path: Path, hook: str) -> None:
-    file = job_file(tmp_path, "[explain, XYZZY]", "failure")
-    environment = {"HOME": str(tmp_path), "EXO_AUTH_NOTIFY_URLS": hook}
-    done = as_cron("job", "run", str(file), environment=environment)
-    assert done.code == 64, done
-    (told,) = Hook.got
-    assert told["title"] == "exo-auth test: failed"
-    assert "explain XYZZY ended with 64" in told["message"]
-
-
-def test_nobody_is_told_of_what_nobody_asked_for(tmp_path: Path, hook: str) -> None:
-    file = job_file(tmp_path, "version", "failure")
-    environment = {"HOME": str(tmp_path), "EXO_AUTH_NOTIFY_URLS": hook}
-    assert as_cron("job", "run", str(file), environment=environment).code == 0
-    assert Hook.got == []
-
-
-def test_a_notification_that_fails_hides_nothing(tmp_path: Path) -> None:
-    file = job_file(tmp_path, "version", "heartbeat")
-    environment = {"HOME": str(tmp_path), "EXO_AUTH_NOTIFY_URLS": "json://127.0.0.1:9"}
-    done = as_cron("job", "run", str(file), environment=environment)
-    assert done.code == 0
-    assert "could not be delivered" in done.err
-    bad = as_cron("notify", "test", environment={**environment, "EXO_AUTH_NOTIFY_URLS": "nonsense"})
-    assert bad.code == 64
-    assert "nonsense" not in bad.err
-
-
-def test_a_run_has_a_time_limit() -> None:
-    late = run_job(
-        Job("a", ("sandbox", "start"), "1 2 * * *", timeout_seconds=3),
-        {"PATH": "/usr/bin:/bin"},
-        lambda _text: None,
-    )
-    assert late.exit_code == 1
-    assert "time limit" in late.output
-
-
-def test_a_missing_secret_is_told() -> None:
-    with pytest.raises(InputError, match="EXO_AUTH_CLIENT_SECRET"):
-        run_job(JOB, {}, lambda _text: None)
-
-
-def test_the_commands(tmp_path: Path, hook: str) -> None:
-    environment = {"HOME": str(tmp_path), "EXO_AUTH_NOTIFY_URLS": hook}
-    example = str(EXAMPLES[0])
-    listed = as_cron("job", "list", str(EXAMPLES[0].parent), environment=environment)
-    assert "nightly-rotation" in listed.out
-    assert len(as_cron("job", "next", example, "--count", "2", environment=environment).out.splitlines()) == 3
-    shown = as_cron("job", "install", "cron", example, "--print", environment=environment)
-    assert "exo-auth job run" in shown.out
-    written = as_cron(
-        "job", "install", "systemd", example, "--to", str(tmp_path / "units"), environment=environment
-    )
-    assert written.code == 0, written
-    assert len(list((tmp_path / "units").iterdir())) == 2
-    again = as_cron(
-        "job", "install", "systemd", example, "--to", str(tmp_path / "units"), environment=environment
-    )
-    assert again.code == 64
-    assert as_cron("notify", "test", environment=environment).out == "sent to 1\n"
-    assert sys.executable

@@ -245,9 +245,11 @@ def test_a_secret_is_read_when_asked_for_and_shows_nowhere(tmp_path: Path, key: 
     elif way == "variable naming a file":
         environment[f"{setting.env}_FILE"] = str(tmp_path / "kept")
     else:
-        text += f"auth: {{{key.removeprefix('auth.')}: 'env:HELD'}}\n"
+        group, _, name = key.partition(".")
+        text += f"{group}: {{{name}: 'env:HELD'}}\n"
     settings = settings_of(tmp_path, text, environment=environment)
-    secret = settings.auth.secret(key.removeprefix("auth."), environment)
+    part = settings.auth if key.startswith("auth.") else settings.notify
+    secret = part.secret(key.rpartition(".")[2], environment)
     assert secret is not None
     assert secret.reveal() == SECRET
     shown = (
