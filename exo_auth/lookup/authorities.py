@@ -12,7 +12,7 @@ from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing
 from exo_auth.facts.domain import NameServerView
 from exo_auth.facts.propagation import AuthorityView, Delegation, Propagation, ResolverView
-from exo_auth.lookup.exchange_messages import ask, question_about
+from exo_auth.lookup.exchange_messages import ask, query_about
 from exo_auth.lookup.presentation import written
 from exo_auth.lookup.public_suffix import organizational_domain
 from exo_auth.lookup.resolver import Resolver
@@ -291,8 +291,7 @@ async def _direct(
 ) -> Message | OSError | MalformedMessage:
     until = asyncio.get_running_loop().time() + authorities.timeout
     try:
-        question = question_about(name, rdtype, recursion_desired=False)
-        return await ask(client, server, question, until)
+        return await ask(client, server, query_about(name, rdtype, recursion_desired=False), until)
     except (OSError, MalformedMessage) as error:
         return error
 

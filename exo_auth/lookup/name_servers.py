@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, LookupFailed
-from exo_auth.lookup.exchange_messages import ask, completed, question_about
+from exo_auth.lookup.exchange_messages import ask, completed, query_about
 from exo_auth.lookup.pacing import TokenBucket, polite_rate
-from exo_auth.lookup.udp_client import Question, Server, UdpClient
+from exo_auth.lookup.udp_client import Outcome, Query, Server, UdpClient
 from exo_auth.lookup.wire import (
     BADVERS,
     FORMERR,
@@ -18,9 +19,11 @@ from exo_auth.lookup.wire import (
     NXDOMAIN,
     REFUSED,
     SERVFAIL,
+    TYPE_NAMES,
     TYPES,
     MalformedMessage,
     Message,
+    ordinary_query,
 )
 
 _VERDICTS = frozenset({NOERROR, NXDOMAIN})
@@ -33,6 +36,10 @@ class Reply(NamedTuple):
 
     message: Message
     server: str
+
+
+Verdict: TypeAlias = Reply | LookupFailed
+CLOSED = LookupFailed(FailureReason.NETWORK, "the resolver was closed before an answer came", temporary=True)
 
 
 class _Try(NamedTuple):
@@ -58,59 +65,91 @@ class _Try(NamedTuple):
 class NameServers:
     """Asks `servers` in their order, `attempts` times each, and gives up after `timeout` seconds in all.
 
-    A server that stayed silent is asked after the others until it answers again; one that cannot read EDNS is
-    asked without from then on. `rate` is in questions a second to each server, None for what is polite; waiting
-    for it does not count as time without an answer.
+    `on_verdict` hears the name, the type and the verdict of each question. A server that stayed silent is asked
+    after the others until it answers again; one that cannot read EDNS is asked without from then on. `rate` is in
+    questions a second to each server, None for what is polite; waiting for it does not count as time without an
+    answer.
     """
 
     def __init__(
-        self, servers: tuple[Server, ...], *, timeout: float, attempts: int, rate: float | None = None
+        self,
+        servers: tuple[Server, ...],
+        on_verdict: Callable[[str, str, Verdict], None],
+        *,
+        timeout: float,
+        attempts: int,
+        rate: float | None = None,
     ) -> None:
         self.client = UdpClient(on_repeat=self._take)
         rates = {server: polite_rate(server[0]) if rate is None else rate for server in servers}
         self._buckets = {server: TokenBucket(limit) for server, limit in rates.items() if limit is not None}
         self._servers = servers
+        self._on_verdict = on_verdict
         self._timeout = timeout
         self._attempts = max(1, attempts)
+        self._tasks: set[asyncio.Task[None]] = set()
         self._silent: set[Server] = set()
         self._without_edns: set[Server] = set()
-        self._first = servers[0] if servers else None
+        self._first_share = timeout / max(1, len(servers) * self._attempts)  # seconds
         self._first_where = _where(servers[0]) if servers else ""
 
-    async def reply(self, name: DomainName, rdtype: str) -> Reply | LookupFailed:
-        """Ask until one server gives a verdict; else give the failure that says most."""
-        heard: Message | OSError | MalformedMessage | None = None
-        started = asyncio.get_running_loop().time()
-        question = self._plain_question(name, rdtype)
-        if question is not None and self._first is not None:
-            until = started + self._timeout / (len(self._servers) * self._attempts)
-            under_way = self.client.begin(self._first, question, until, started)
-            if under_way is not None:
-                try:
-                    heard = await under_way.answer
-                except (OSError, MalformedMessage) as error:
-                    heard = error
-                finally:
-                    under_way.end()
-                if isinstance(heard, Message) and _settles(heard):
-                    return Reply(heard, self._first_where)
-        return await self._in_turn(name, rdtype, started, heard)
+    def begin(self, name: str, rdtype: str) -> None:
+        """Ask until one server gives a verdict, else until there is nothing left to try; then `on_verdict` hears.
 
-    def _plain_question(self, name: DomainName, rdtype: str) -> Question | None:
+        A plain question to the first server is sent at once, and costs no task unless its answer raises doubts.
+        """
+        now = asyncio.get_running_loop().time()
+        query = self._plain_query(name, rdtype)
+        if query is None or not self.client.begin(
+            self._servers[0], query, now + self._first_share, now, self._hear
+        ):
+            self._go_on(name, rdtype, now)
+
+    def close(self) -> None:
+        """Close all sockets, and give up what is under way."""
+        for task in tuple(self._tasks):
+            if not task.get_loop().is_closed():
+                task.cancel()
+        self.client.close()
+
+    def _plain_query(self, name: str, rdtype: str) -> Query | None:
         """Write the question if nothing stands between it and the first server."""
-        if self._silent or self._without_edns or self._buckets:
+        if self._silent or self._without_edns or self._buckets or not self._servers:
             return None
         try:
-            return question_about(name, rdtype)
+            octets, section = ordinary_query(name, rdtype)
         except ValueError:
             return None
+        return Query(name, TYPES[rdtype], octets, section)
+
+    def _hear(self, query: Query, outcome: Outcome) -> None:
+        name, number = query.question
+        rdtype = TYPE_NAMES[number]
+        if isinstance(outcome, Message) and _settles(outcome):
+            self._on_verdict(name, rdtype, Reply(outcome, self._first_where))
+        elif isinstance(outcome, ConnectionAbortedError):
+            self._on_verdict(name, rdtype, CLOSED)
+        else:
+            self._go_on(name, rdtype, query.sent, outcome)
+
+    def _go_on(self, name: str, rdtype: str, started: float, heard: Outcome | None = None) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell_in_turn(name, rdtype, started, heard))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tell_in_turn(self, name: str, rdtype: str, started: float, heard: Outcome | None) -> None:
+        verdict: Verdict = CLOSED
+        try:
+            verdict = await self._in_turn(DomainName(name), rdtype, started, heard)
+        finally:
+            self._on_verdict(name, rdtype, verdict)
 
     async def _in_turn(
         self,
         name: DomainName,
         rdtype: str,
         started: float,
-        heard: Message | OSError | MalformedMessage | None,
+        heard: Outcome | None,
     ) -> Reply | LookupFailed:
         """Ask the servers in turn; `heard` is what the first one was heard to say already."""
         failure = LookupFailed(
@@ -137,9 +176,7 @@ class NameServers:
         bucket = self._buckets.get(server)
         return 0.0 if bucket is None else bucket.take(asyncio.get_running_loop().time())
 
-    async def _one(
-        self, one: _Try, heard: Message | OSError | MalformedMessage | None
-    ) -> Reply | LookupFailed:
+    async def _one(self, one: _Try, heard: Outcome | None) -> Reply | LookupFailed:
         try:
             if isinstance(heard, Exception):
                 raise heard
@@ -179,11 +216,11 @@ class NameServers:
         self, one: _Try, *, checking_disabled: bool = False, heard: Message | None = None
     ) -> Message:
         edns = one.server not in self._without_edns
-        question = question_about(one.name, one.rdtype, edns=edns, checking_disabled=checking_disabled)
+        query = query_about(one.name, one.rdtype, edns=edns, checking_disabled=checking_disabled)
         if heard is not None:
-            message = await completed(heard, one.server, question, one.until)
+            message = await completed(heard, one.server, query, one.until)
         else:
-            message = await ask(self.client, one.server, question, one.until)
+            message = await ask(self.client, one.server, query, one.until)
         if edns and message.rcode in _NO_EDNS:
             self._without_edns.add(one.server)
             return await self._ask_again(one, checking_disabled=checking_disabled)

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Protocol, TypeAlias, TypeVar
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind, Txt
-from exo_auth.lookup.name_servers import NameServers, Reply
-from exo_auth.lookup.slots import Slots
+from exo_auth.facts.dns import Answer, Txt
+from exo_auth.lookup.answers import as_mx, as_names, as_txt
+from exo_auth.lookup.batch import Batch
+from exo_auth.lookup.name_servers import CLOSED, NameServers, Verdict
+from exo_auth.lookup.search import Search
 from exo_auth.lookup.system_servers import parse_nameserver, system_name_servers
 from exo_auth.lookup.udp_client import Server
-from exo_auth.lookup.verdict_cache import Verdict, VerdictCache, negative_ttl
-from exo_auth.lookup.wire import NXDOMAIN, TYPES, Data, Mx, Record
+from exo_auth.lookup.verdict_cache import VerdictCache
+from exo_auth.lookup.wire import Data, Mx
 
 __all__ = ["Resolver", "StubResolver", "parse_nameserver"]
 
-T = TypeVar("T")
-
-LONGEST_CHAIN = 16  # CNAMEs; longer chains are defects in practice
-
 
 Question: TypeAlias = tuple[DomainName, str]  # a name, and any type in `wire.TYPES`
+_Key: TypeAlias = tuple[str, str]  # the same as text
 
 
 class Resolver(Protocol):
@@ -52,14 +50,6 @@ class Resolver(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Broken:
-    """Why one answer cannot be followed: a fault of the zone, which asking again does not mend."""
-
-    reason: FailureReason
-    detail: str
-
-
 class StubResolver:
     """Asks the given servers, or the system's when `servers` is None, and remembers verdicts as long as they say.
 
@@ -83,13 +73,17 @@ class StubResolver:
         system = system_name_servers()
         self._name_servers = NameServers(
             system.servers if servers is None else servers,
+            self._hear,
             timeout=system.timeout * system.attempts if timeout is None else timeout,
             attempts=system.attempts if attempts is None else attempts,
             rate=rate,
         )
-        self._slots = Slots(concurrency)
+        self._concurrency = concurrency
         self._verdicts = VerdictCache(clock)
-        self._under_way: dict[tuple[str, str], list[asyncio.Future[Verdict | None]]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._free = concurrency
+        self._under_way: dict[_Key, list[Search]] = {}  # and who wants to know
+        self._waiting: deque[_Key] = deque()  # those under way that are still to be asked
 
     @property
     def questions(self) -> int:
@@ -103,7 +97,10 @@ class StubResolver:
 
     async def close(self) -> None:
         """Close all sockets; verdicts are kept, and asking again opens new ones."""
-        self._name_servers.client.close()
+        waiting, self._waiting = self._waiting, deque()
+        self._name_servers.close()
+        for key in waiting:
+            self._settle(key, CLOSED)
 
     async def __aenter__(self) -> StubResolver:
         return self
@@ -113,165 +110,72 @@ class StubResolver:
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""
-        answer = await self.resolve(name, "TXT")
-        if not isinstance(answer, Found):
-            return answer
-        return _with(answer, tuple(Txt(data) for data in answer.values if isinstance(data, tuple)))
+        return as_txt(await self.resolve(name, "TXT"))
 
     async def mx(self, name: DomainName) -> Answer[Mx]:
         """Ask for MX, following CNAMEs."""
-        answer = await self.resolve(name, "MX")
-        if not isinstance(answer, Found):
-            return answer
-        return _with(answer, tuple(data for data in answer.values if isinstance(data, Mx)))
+        return as_mx(await self.resolve(name, "MX"))
 
     async def cname(self, name: DomainName) -> Answer[DomainName]:
         """Ask for the CNAME of the name itself, following nothing."""
-        reply = await self._reply(name, "CNAME")
-        if isinstance(reply, LookupFailed):
-            return reply
-        found = _records(reply, name, "CNAME")
-        if not found:
-            return _missing(reply, ())
-        if not all(record.data for record in found):
-            return _failed(_alias_of_root(name), (), reply.server)
-        targets = tuple(DomainName(str(record.data)) for record in found)
-        return _found(reply, found, (), targets)
+        return as_names(await self.resolve(name, "CNAME"))
 
     async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
         """Ask for any type in `wire.TYPES`; a server that gives only part of a chain is asked for the rest."""
-        if rdtype == "CNAME":
-            return await self._cname_as_data(name)
-        via: tuple[Hop, ...] = ()
-        at = name
-        while True:
-            reply = await self._reply(at, rdtype)
-            if isinstance(reply, LookupFailed):
-                return replace(reply, via=via)
-            records = _records(reply, at, rdtype)
-            if records:  # where they stand there is no CNAME, RFC 2181 §10.1
-                return _found(reply, records, via, tuple([record.data for record in records]))
-            hops = _hops(at, reply)
-            if isinstance(hops, _Broken):
-                return _failed(hops, via, reply.server)
-            if hops:
-                via += hops
-                if _does_not_end(name, via):
-                    return _failed(_loop(name, via), via[:LONGEST_CHAIN], reply.server)
-                at = via[-1].target
-            records = _records(reply, at, rdtype)
-            if records:
-                return _found(reply, records, via, tuple(record.data for record in records))
-            if not hops or reply.message.rcode == NXDOMAIN or negative_ttl(reply.message) is not None:
-                return _missing(reply, via)
+        (answer,) = await self.resolve_all([(name, rdtype)])
+        return answer
 
     async def resolve_all(self, questions: Sequence[Question]) -> list[Answer[Data]]:
-        """Ask several questions at once; the answers come in their order."""
-        return list(await asyncio.gather(*(self.resolve(name, rdtype) for name, rdtype in questions)))
+        """Ask several questions at once; the answers come in their order.
 
-    async def _cname_as_data(self, name: DomainName) -> Answer[Data]:
-        answer = await self.cname(name)
-        if not isinstance(answer, Found):
-            return answer
-        return _with(answer, tuple(target.ascii for target in answer.values))
+        Whoever gives up waiting leaves the questions to those who wait for the same, and to the memory.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        batch = Batch(len(questions))
+        for number, (name, rdtype) in enumerate(questions):
+            self._ask(Search(name, rdtype, batch, number))
+        return await batch.complete()
 
-    def _reply(self, name: DomainName, rdtype: str) -> Awaitable[Verdict]:
-        key = (name.ascii, rdtype)
-        if key in self._under_way or self._verdicts.has(key):
-            return self._shared(key, name)
-        return self._ask(key, name)
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave another event loop, whose askers nobody runs any more."""
+        self._under_way.clear()
+        self._waiting.clear()
+        self._free = self._concurrency
+        self._loop = loop
 
-    async def _shared(self, key: tuple[str, str], name: DomainName) -> Verdict:
-        """Give what is known, or what another is about to hear."""
-        while True:
-            known = self._verdicts.get(key)
-            if known is not None:
-                return known
-            waiting = self._under_way.get(key)
-            if waiting is None:
-                return await self._ask(key, name)
-            told: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
-            waiting.append(told)
-            verdict = await told
-            if verdict is not None:
-                return verdict
-            # The one who asked has given up waiting: the first of the others asks.
+    def _ask(self, search: Search) -> None:
+        """Answer from what is known, or join those who ask the same, or ask."""
+        key = search.at.ascii, search.rdtype
+        known = self._verdicts.get(key)
+        if known is not None:
+            self._tell(search, known)
+        elif (askers := self._under_way.get(key)) is not None:
+            askers.append(search)
+        else:
+            self._under_way[key] = [search]
+            if self._free > 0:
+                self._free -= 1
+                self._name_servers.begin(*key)
+            else:
+                self._waiting.append(key)
 
-    async def _ask(self, key: tuple[str, str], name: DomainName) -> Verdict:
-        waiting = self._under_way[key] = []
-        verdict: Verdict | None = None
-        try:
-            if not self._slots.take():
-                await self._slots.wait()
-            try:
-                verdict = await self._name_servers.reply(name, key[1])
-            finally:
-                self._slots.release()
-            self._verdicts.keep(key, verdict)
-            return verdict
-        finally:
-            del self._under_way[key]
-            for told in waiting:
-                if not told.done():
-                    told.set_result(verdict)
+    def _hear(self, name: str, rdtype: str, verdict: Verdict) -> None:
+        if self._waiting:
+            self._name_servers.begin(*self._waiting.popleft())
+        else:
+            self._free += 1
+        self._settle((name, rdtype), verdict)
 
+    def _settle(self, key: _Key, verdict: Verdict) -> None:
+        self._verdicts.keep(key, verdict)
+        for search in self._under_way.pop(key, ()):
+            self._tell(search, verdict)
 
-def _hops(start: DomainName, reply: Reply) -> tuple[Hop, ...] | _Broken:
-    """Follow the CNAMEs of one answer from `start`."""
-    hops: list[Hop] = []
-    at = start
-    while len(hops) <= LONGEST_CHAIN:
-        alias = next(iter(_records(reply, at, "CNAME")), None)
-        if alias is None:
-            break
-        if not alias.data:
-            return _alias_of_root(at)
-        target = DomainName(str(alias.data))
-        hops.append(Hop(at, target, timedelta(seconds=alias.ttl)))
-        at = target
-    return tuple(hops)
-
-
-def _records(reply: Reply, owner: DomainName, rdtype: str) -> list[Record]:
-    answers = reply.message.answers
-    if not answers:
-        return []
-    wanted, name = TYPES[rdtype], owner.ascii
-    return [record for record in answers if record.type == wanted and record.owner == name]
-
-
-def _does_not_end(start: DomainName, via: tuple[Hop, ...]) -> bool:
-    names = [start, *(hop.target for hop in via)]
-    return len(set(names)) < len(names) or len(via) > LONGEST_CHAIN
-
-
-def _loop(name: DomainName, via: tuple[Hop, ...]) -> _Broken:
-    path = " → ".join(hop.target.ascii for hop in via[:4])
-    return _Broken(FailureReason.LOOP, f"the CNAMEs of {name} do not end: {path} …")
-
-
-def _alias_of_root(name: DomainName) -> _Broken:
-    return _Broken(FailureReason.MALFORMED, f"the CNAME at {name} points to the root, which is no host")
-
-
-def _failed(broken: _Broken, via: tuple[Hop, ...], server: str) -> LookupFailed:
-    return LookupFailed(broken.reason, broken.detail, temporary=False, via=via, server=server)
-
-
-def _found(reply: Reply, records: list[Record], via: tuple[Hop, ...], values: tuple[T, ...]) -> Found[T]:
-    ttl = timedelta(seconds=min(record.ttl for record in records))
-    return Found(values, ttl, via, reply.server, reply.message.authenticated)
-
-
-def _with(answer: Found[object], values: tuple[T, ...]) -> Found[T]:
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
-
-
-def _missing(reply: Reply, via: tuple[Hop, ...]) -> Missing:
-    kind = MissingKind.NXDOMAIN if reply.message.rcode == NXDOMAIN else MissingKind.NODATA
-    return Missing(kind, _negative_ttl(reply), via, reply.server)
-
-
-def _negative_ttl(reply: Reply) -> timedelta | None:
-    seconds = negative_ttl(reply.message)
-    return None if seconds is None else timedelta(seconds=seconds)
+    def _tell(self, search: Search, verdict: Verdict) -> None:
+        answer = search.read(verdict)
+        if answer is None:
+            self._ask(search)
+        else:
+            search.batch.put(search.number, answer)

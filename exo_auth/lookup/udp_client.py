@@ -8,7 +8,8 @@ import os
 import socket
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from typing import TypeAlias
 
 from exo_auth.lookup.slots import Slots
 from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, parse_message
@@ -27,16 +28,37 @@ _DATAGRAMS_AT_ONCE = 64
 _RESPONSE_AND_OPCODE = 0xF800
 
 
-class Question(NamedTuple):
-    """What is asked: the name, the number of the type, and the whole query, whatever message id it has.
+Outcome: TypeAlias = Message | OSError | MalformedMessage
+Tell: TypeAlias = Callable[["Query", Outcome], None]
 
-    `section` is the question as it stands in the query, which servers repeat.
+
+class Query:
+    """A question to a server: its name and the number of its type, and the octets to send after the message id.
+
+    `section` is the question as it stands in those octets, which servers repeat. The rest is how the question
+    stands while it is under way, which it is once at a time; times are of the event loop's clock, in seconds.
     """
 
-    name: str
-    type: int
-    query: bytes
-    section: bytes
+    __slots__ = (
+        *("octets", "question", "section"),
+        *("due", "ignored", "number", "sent", "tell", "timer", "until", "wire"),
+    )
+
+    def __init__(self, name: str, rdtype: int, octets: bytes, section: bytes) -> None:
+        self.question = (name, rdtype)
+        self.octets = octets
+        self.section = section
+
+    def start(self, number: bytes, now: float, timer: float, until: float, tell: Tell, ignored: int) -> None:
+        """Note that it goes under this message id now."""
+        self.number = number
+        self.wire = number + self.octets
+        self.sent = now
+        self.timer = timer
+        self.due = now + timer
+        self.until = until
+        self.tell = tell
+        self.ignored = ignored  # datagrams on this socket before it was asked
 
     def is_answered_by(self, message: Message) -> bool:
         """Is this an answer, to this question? The message id is for the caller to compare."""
@@ -44,7 +66,7 @@ class Question(NamedTuple):
             return False
         if message.question is None:  # servers that could not read the question leave it out
             return message.rcode not in (NOERROR, NXDOMAIN)
-        return message.question == (self.name, self.type)
+        return message.question == self.question
 
 
 class UdpClient:
@@ -72,58 +94,65 @@ class UdpClient:
         self.channels: set[_Channel] = set()
         weakref.finalize(self, _close_all, self._sockets)
 
-    async def exchange(self, server: Server, question: Question, until: float) -> Message:
+    async def exchange(self, server: Server, query: Query, until: float) -> Message:
         """Ask until an answer comes; raises TimeoutError, OSError or MalformedMessage.
 
         `until` is a time of the event loop's clock, in seconds. The answer may be truncated.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self.close()
-            self._peers.clear()
-            self._loop = loop
+            self._move_to(loop)
         peer = self._peers.get(server)
         if peer is None:
             peer = self._peers[server] = _Peer(server)
-        slots = peer.slots
-        if not slots.take():
+        if not peer.slots.take():
             async with asyncio.timeout_at(until):
-                await slots.wait()
+                await peer.slots.wait()
         try:
             number, pick = self.drawn()
             channel = peer.channels[pick]
             if channel is None or channel.is_worn(loop.time()):
                 channel = await self._renewed(loop, peer, pick)
-            if self._sweeper is None or self._sweeper.done():
-                self._sweeper = loop.create_task(self._sweep(loop))
-            self.questions += 1
-            one = channel.ask(number, question, until)
-            try:
-                return await one.answer
-            finally:
-                channel.forget(one.number)
+        except BaseException:
+            peer.slots.release()
+            raise
+        if self._sweeper is None or self._sweeper.done():
+            self._sweeper = loop.create_task(self._sweep(loop))
+        self.questions += 1
+        answer: asyncio.Future[Message] = loop.create_future()
+        channel.ask(number, query, until, loop.time(), partial(_deliver, answer))
+        try:
+            return await answer
         finally:
-            slots.release()
+            channel.forget(query)
 
-    def begin(self, server: Server, question: Question, until: float, now: float) -> Pending | None:
-        """Ask at once, without a coroutine; None where a socket or a slot has to be waited for: then `exchange`.
+    def begin(self, server: Server, query: Query, until: float, now: float, tell: Tell) -> bool:
+        """Ask at once, without a coroutine: `tell` is called with the query and its outcome, which may be truncated.
 
-        Whoever gets a `Pending` awaits its `answer` and then calls its `end`, whatever happens.
+        False where a socket or a slot has to be waited for: nothing was asked, use `exchange`.
         """
         peer = self._peers.get(server)
-        if peer is None or self._sweeper is None or self._sweeper.done():
-            return None
+        if peer is None or self._sweeper is None or self._loop is not asyncio.get_running_loop():
+            return False
         number, pick = self.drawn()
         channel = peer.channels[pick]
-        if channel is None or channel.is_worn(now) or channel.loop is not asyncio.get_running_loop():
-            return None
-        if not peer.slots.take():
-            return None
+        if channel is None or channel.is_worn(now) or not peer.slots.take():
+            return False
         self.questions += 1
-        return channel.ask(number, question, until)
+        channel.ask(number, query, until, now, tell)
+        return True
+
+    def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave another event loop, whose questions nobody waits for any more."""
+        for channel in tuple(self.channels):
+            channel.pending.clear()
+            self.discard(channel)
+        self._peers.clear()
+        self._sweeper = None
+        self._loop = loop
 
     def close(self) -> None:
-        """Close all sockets; who still waits for an answer gets ConnectionAbortedError."""
+        """Close all sockets; whoever waits for an answer is told ConnectionAbortedError."""
         for channel in tuple(self.channels):
             channel.fail(ConnectionAbortedError(None, "the socket was closed"))
             self.discard(channel)
@@ -199,51 +228,12 @@ class _Peer:
         self.timer = max(SHORTEST_TIMER, self._smoothed + 4 * self._variation)
 
 
-class Pending:
-    """A question under way; times are of the event loop's clock, in seconds."""
-
-    __slots__ = (
-        "answer",
-        "channel",
-        "due",
-        "ignored",
-        "number",
-        "question",
-        "sent",
-        "timer",
-        "until",
-        "wire",
-    )
-
-    def __init__(
-        self,
-        channel: _Channel,
-        question: Question,
-        number: int,
-        answer: asyncio.Future[Message],
-        until: float,
-        now: float,
-        timer: float,
-        ignored: int,
-    ) -> None:
-        self.channel, self.number = channel, number
-        self.question, self.answer, self.until = question, answer, until
-        self.wire = number.to_bytes(2) + question.query[2:]
-        self.sent, self.timer, self.due = now, timer, now + timer
-        self.ignored = ignored  # datagrams on this socket before it was asked
-
-    def end(self) -> None:
-        """Forget the question, and give its slot back."""
-        self.channel.forget(self.number)
-        self.channel.peer.slots.release()
-
-
 class _Channel(asyncio.DatagramProtocol):
     """One socket connected to one server, so that the kernel drops what another address or port sends."""
 
     def __init__(self, client: UdpClient, peer: _Peer, loop: asyncio.AbstractEventLoop) -> None:
         self.socket = _connected(peer.server)
-        self.pending: dict[int, Pending] = {}
+        self.pending: dict[bytes, Query] = {}  # by message id
         self._client, self.peer, self.loop = client, peer, loop
         self._transport: asyncio.DatagramTransport | None = None
         self._send: Callable[[bytes], object] = self.socket.send
@@ -281,30 +271,29 @@ class _Channel(asyncio.DatagramProtocol):
             self.loop.remove_reader(self.socket)
             self.socket.close()
 
-    def ask(self, number: int, question: Question, until: float) -> Pending:
+    def ask(self, number: bytes, query: Query, until: float, now: float, tell: Tell) -> None:
         """Send a question under this message id, or another when that one is taken."""
         while number in self.pending:
             number, _ = self._client.drawn()
-        now = self.loop.time()
-        one = Pending(
-            self, question, number, self.loop.create_future(), until, now, self.peer.timer, self._ignored
-        )
-        self.pending[number] = one
+        query.start(number, now, self.peer.timer, until, tell, self._ignored)
+        self.pending[number] = query
         self._questions_left -= 1
-        self._transmit(one, now)
-        return one
+        self._transmit(query, now)
 
-    def forget(self, number: int) -> None:
-        del self.pending[number]
+    def forget(self, one: Query) -> bool:
+        """Take a question from those under way; False if it is not among them any more."""
+        if self.pending.get(one.number) is not one:
+            return False
+        del self.pending[one.number]
+        self.peer.slots.release()
         if self._retired and not self.pending:
             self._client.discard(self)
+        return True
 
     def sweep(self, now: float) -> None:
         for one in tuple(self.pending.values()):
-            if one.answer.done():
-                continue
             if one.until <= now:
-                _end(one, TimeoutError(self._told_of_ignored(one)))
+                self._end(one, TimeoutError(self._told_of_ignored(one)))
             elif one.due <= now:
                 one.timer *= 2  # RFC 6298 §5.5
                 one.due = now + one.timer
@@ -314,8 +303,12 @@ class _Channel(asyncio.DatagramProtocol):
 
     def fail(self, error: OSError) -> None:
         """End all that waits on this socket: the kernel does not tell which datagram went wrong."""
-        for one in self.pending.values():
-            _end(one, OSError(error.errno, error.strerror or str(error)))
+        for one in tuple(self.pending.values()):
+            self._end(one, type(error)(*error.args))
+
+    def _end(self, one: Query, outcome: Outcome) -> None:
+        if self.forget(one):
+            one.tell(one, outcome)
 
     def datagram_received(self, data: bytes, _addr: object) -> None:
         self._read(data, self.loop.time())
@@ -323,7 +316,7 @@ class _Channel(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         self.fail(exc if isinstance(exc, OSError) else OSError(None, str(exc)))
 
-    def _transmit(self, one: Pending, now: float) -> None:
+    def _transmit(self, one: Query, now: float) -> None:
         try:
             self._send(one.wire)
         except (BlockingIOError, InterruptedError):  # the kernel's buffer is full
@@ -346,38 +339,40 @@ class _Channel(asyncio.DatagramProtocol):
 
     def _read(self, data: bytes, now: float) -> None:
         """Match a datagram with its question; what does not fit is ignored, as a forgery would be."""
-        one = self.pending.get(int.from_bytes(data[:2])) if len(data) > 1 else None
-        if one is not None and one.answer.done():
-            return  # the second answer to a question that was sent twice
+        one = self.pending.get(data[:2])
         try:
-            message = parse_message(data, one.question if one is not None else None)
+            message = parse_message(data, one)
         except MalformedMessage as error:
             if one is None:
                 self._ignore("no DNS message")
             else:
-                _end(one, error)
+                self._end(one, error)
             return
-        if one is None or not one.question.is_answered_by(message):
+        if one is None or not one.is_answered_by(message):
             self._ignore("the answer to another question")
             return
         # After a repetition too the time counts from the first sending: too long at worst. Leaving it out would
         # never show that the server has become slower than the timer (RFC 6298 §3 has no such samples).
         self.peer.heard(now - one.sent)
-        one.answer.set_result(message)
+        self.forget(one)
+        one.tell(one, message)
 
     def _ignore(self, what: str) -> None:
         self._ignored += 1
         self._last_ignored = what
 
-    def _told_of_ignored(self, one: Pending) -> str:
+    def _told_of_ignored(self, one: Query) -> str:
         count = self._ignored - one.ignored
         return f"; {count} datagrams were ignored, the last was {self._last_ignored}" if count else ""
 
 
-def _end(one: Pending, error: Exception) -> None:
-    if not one.answer.done():
-        one.answer.set_exception(error)
-        one.answer.exception()  # the one who waited may have left already
+def _deliver(answer: asyncio.Future[Message], _query: Query, outcome: Outcome) -> None:
+    if answer.done():  # the one who waited has left
+        return
+    if isinstance(outcome, Message):
+        answer.set_result(outcome)
+    else:
+        answer.set_exception(outcome)
 
 
 def _connected(server: Server) -> socket.socket:
@@ -402,8 +397,9 @@ def _close_all(sockets: Iterable[socket.socket]) -> None:
         one.close()
 
 
-def _random_draws() -> Iterator[tuple[int, int]]:
+def _random_draws() -> Iterator[tuple[bytes, int]]:
     """Message ids, and which of a server's sockets to use (RFC 5452 §9.2: neither can be guessed)."""
     while True:
-        pool = memoryview(os.urandom(4096)).cast("I")
-        yield from ((draw & 0xFFFF, (draw >> 16) % SOCKETS) for draw in pool)
+        pool = os.urandom(3 * 1024)
+        for at in range(0, len(pool), 3):
+            yield pool[at : at + 2], pool[at + 2] % SOCKETS

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 
 from exo_auth.facts.dns import LookupFailed
-from exo_auth.lookup.name_servers import Reply
+from exo_auth.lookup.name_servers import Reply, Verdict
 from exo_auth.lookup.wire import Message, Soa, parse_message
-
-Verdict = Reply | LookupFailed
 
 SHORTEST, LONGEST = 5.0, 3600.0  # seconds; one short run sees one answer, a long-lived process sees changes
 FAULT = 60.0  # seconds that a lasting fault of a zone is remembered; RFC 9520 §3.2 allows 5 minutes
@@ -28,10 +27,6 @@ class VerdictCache:
         self._most = most
         self._kept: dict[tuple[str, str], tuple[float, bytes | LookupFailed, str]] = {}
         self._read: dict[bytes, Reply] = {}  # by their octets
-
-    def has(self, key: tuple[str, str]) -> bool:
-        """Is there any verdict, old or not? Cheaper than to get it."""
-        return key in self._kept
 
     def get(self, key: tuple[str, str]) -> Verdict | None:
         """Give the verdict while it may be believed."""
@@ -60,8 +55,10 @@ class VerdictCache:
         else:
             message = verdict.message
             entry = self._clock() + _lifetime(message), message.octets, verdict.server
-        while len(kept) >= self._most:
-            del kept[next(iter(kept))]
+        if len(kept) >= self._most:
+            # many at once: finding the first key of a dict whose first keys were deleted takes ever longer
+            for old in list(islice(kept, max(1, self._most // 16))):
+                del kept[old]
         kept[key] = entry
 
 
@@ -74,10 +71,13 @@ def negative_ttl(message: Message) -> int | None:
 
 
 def _lifetime(message: Message) -> float:
-    shortest = LONGEST if message.answers else 0.0
-    for record in message.answers:
+    answers = message.answers
+    shortest = LONGEST if answers else 0.0
+    for record in answers:
         if record.ttl < shortest:
             shortest = record.ttl
-    if message.authority and (absence := negative_ttl(message)) is not None:
-        shortest = min(shortest, absence) if message.answers else min(LONGEST, absence)
+    if not answers or message.authority:
+        absence = negative_ttl(message)
+        if absence is not None:
+            shortest = min(shortest, absence) if answers else min(LONGEST, absence)
     return shortest if shortest > SHORTEST else SHORTEST

@@ -30,6 +30,7 @@ TYPES = {
     "TLSA": 52,
     "CAA": 257,
 }
+TYPE_NAMES = {number: name for name, number in TYPES.items()}
 CLASS_IN = 1
 OPT = 41
 PAYLOAD = 1232  # octets over UDP that no path fragments, DNS flag day 2020
@@ -39,6 +40,7 @@ NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, BADVERS = 0, 1, 2, 3, 4, 
 _HEADER = struct.Struct("!HHHHHH")
 _QUESTION = struct.Struct("!HH")  # type, class
 _FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of the data
+_POINTED = struct.Struct("!HHHIH")  # the same behind an owner that is nothing but a pointer
 _SOA_NUMBERS = struct.Struct("!IIIII")  # serial, refresh, retry, expire, minimum
 _OPTION = struct.Struct("!HH")  # code, length
 _PREFERENCE = struct.Struct("!H")
@@ -47,18 +49,22 @@ _RECURSION_AVAILABLE, _AUTHENTICATED, _CHECKING_DISABLED = 0x0080, 0x0020, 0x001
 _DNSSEC_OK = 0x8000  # in the TTL field of the OPT record, RFC 3225 §3
 _EXTENDED_ERROR = 15  # EDNS option, RFC 8914 §2
 _POINTER = 0xC0
+_POINTED_TO = 0x3FFF
 _LONGEST_LABEL = 63  # octets, RFC 1035 §2.3.4
 _LONGEST_NAME = 255  # octets on the wire with the root label, RFC 1035 §2.3.4
 _MOST_LABELS = 127  # in 255 octets
 _QUESTION_AT = _HEADER.size
 
-_ORDINARY_HEADER = _HEADER.pack(0, _AUTHENTICATED | _RECURSION_DESIRED, 1, 0, 0, 1)
+_ORDINARY_HEADER = _HEADER.pack(0, _AUTHENTICATED | _RECURSION_DESIRED, 1, 0, 0, 1)[2:]
 _ORDINARY_EDNS = b"\0" + _FIXED.pack(OPT, PAYLOAD, 0, 0)  # RFC 6891 §6.1.2
 _TYPE_AND_CLASS = {rdtype: _QUESTION.pack(number, CLASS_IN) for rdtype, number in TYPES.items()}
 _ESCAPE = re.compile(r"\\(\d{3})", re.ASCII)
 _ODD = re.compile(rb"[^!-~]|[.\\]")
 _PLAIN = bytes(set(range(0x21, 0x7F)) - {0x5C})  # what stays itself in text; the dots are counted apart
 _LENGTHS = tuple(bytes([size]) for size in range(_LONGEST_LABEL + 1))
+
+
+_new = tuple.__new__  # what a NamedTuple's constructor comes down to, at half its cost
 
 
 class MalformedMessage(ValueError):  # noqa: N818 - it names what came, not what this code did wrong
@@ -178,7 +184,7 @@ def encode_query(
 
 
 def ordinary_query(text: str, rdtype: str) -> tuple[bytes, bytes]:
-    """Write what `encode_query` writes without options, with message id 0; gives it and the question inside it."""
+    """Write what `encode_query` writes without options, but for the message id; gives it and the question inside it."""
     section = _encode_name(text) + _TYPE_AND_CLASS[rdtype]
     return _ORDINARY_HEADER + section + _ORDINARY_EDNS, section
 
@@ -206,13 +212,13 @@ class Asked(Protocol):
     """A question whose repetition in an answer need not be read."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102 - as in Message.question
-
-    @property
-    def type(self) -> int: ...  # noqa: D102
+    def question(self) -> tuple[str, int]: ...  # noqa: D102 - as in Message.question
 
     @property
     def section(self) -> bytes: ...  # noqa: D102 - its octets in the query
+
+
+_Names = dict[int, tuple[str, int]]  # offset in the message → the name there and its octets on the wire
 
 
 def parse_message(data: bytes, asked: Asked | None = None) -> Message:
@@ -223,20 +229,17 @@ def parse_message(data: bytes, asked: Asked | None = None) -> Message:
         raise MalformedMessage("the message ends too early") from None
 
 
-_Names = dict[int, tuple[str, int]]  # offset in the message → the name there and its octets on the wire
-
-
 def _message(data: bytes, asked: Asked | None) -> Message:
     number, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(data)
     if questions > 1:
         _refuse("more than one question")
     at = _QUESTION_AT
     names: _Names = {}
-    question = None
+    question: tuple[str, int] | None = None
     if questions and asked is not None and data.startswith(asked.section, at):
-        names[at] = asked.name, len(asked.section) - 4
+        question = asked.question
+        names[at] = question[0], len(asked.section) - _QUESTION.size
         at += len(asked.section)
-        question = (asked.name, asked.type)
     elif questions:
         name, at = _name(data, at, names)
         rdtype, rdclass = _QUESTION.unpack_from(data, at)
@@ -249,29 +252,33 @@ def _message(data: bytes, asked: Asked | None) -> Message:
     answer, at = _records(data, at, answers, names) if answers else ((), at)
     authority, at = _records(data, at, authorities, names) if authorities else ((), at)
     upper, errors = _additional(data, at, additionals, names) if additionals else (0, ())
-    return Message(number, flags, (upper << 4) | (flags & 0xF), question, answer, authority, errors, data)
+    rcode = (upper << 4) | (flags & 0xF)
+    return _new(Message, (number, flags, rcode, question, answer, authority, errors, data))
 
 
 def _records(data: bytes, at: int, count: int, names: _Names) -> tuple[tuple[Record, ...], int]:
     found = []
     reach = len(data)
     for _ in range(count):
-        owner, at = _name(data, at, names)
-        rdtype, rdclass, ttl, length = _FIXED.unpack_from(data, at)
-        at += 10
+        known = None
+        if data[at] >= _POINTER:  # as in nearly every answer: the owner stands in the question
+            pointer, rdtype, rdclass, ttl, length = _POINTED.unpack_from(data, at)
+            known = names.get(pointer & _POINTED_TO)
+        if known is not None:
+            owner = known[0]
+            at += 12
+        else:
+            owner, at = _name(data, at, names)
+            rdtype, rdclass, ttl, length = _FIXED.unpack_from(data, at)
+            at += 10
         end = at + length
         if end > reach:
             _refuse("a record ends after the message")
         if rdclass == CLASS_IN:
             read = _READERS.get(rdtype)
-            if read is None:
-                value: Data = data[at:end]
-            else:
-                value, at = read(data, at, end, names)
-                if at != end:
-                    _refuse("a record's data is longer or shorter than it says")
+            value = data[at:end] if read is None else read(data, at, end, names)
             # RFC 2181 §8: a TTL with the top bit set counts as zero
-            found.append(Record(owner, rdtype, 0 if ttl & 0x80000000 else ttl, value))
+            found.append(_new(Record, (owner, rdtype, 0 if ttl & 0x80000000 else ttl, value)))
         at = end
     return tuple(found), at
 
@@ -281,7 +288,9 @@ def _additional(data: bytes, at: int, count: int, names: _Names) -> tuple[int, t
     upper, seen = 0, False
     errors: tuple[tuple[int, str], ...] = ()
     for _ in range(count):
-        _owner, at = _name(data, at, names)
+        at = (
+            at + 1 if data[at] == 0 else _name(data, at, names)[1]
+        )  # RFC 6891 §6.1.2: OPT is owned by the root
         rdtype, _payload, ttl, length = _FIXED.unpack_from(data, at)
         at += 10
         end = at + length
@@ -339,6 +348,17 @@ def _name(data: bytes, at: int, names: _Names) -> tuple[str, int]:
     return text, end
 
 
+def _past_name(data: bytes, at: int) -> int:
+    """Give where a name ends that nobody reads."""
+    while size := data[at]:
+        if size > _LONGEST_LABEL:
+            if size < _POINTER:
+                _refuse("a label of an unknown kind")
+            return at + 2
+        at += size + 1
+    return at + 1
+
+
 def _text_and_length(data: bytes, at: int) -> tuple[str, int]:
     """Read the name that a pointer leads to, over any number of further pointers."""
     labels, start, length, pointers = [], at, 1, 0
@@ -373,65 +393,64 @@ def _label_text(label: bytes) -> str:
     return _ODD.sub(lambda m: b"\\%03d" % m[0][0], label.lower()).decode("ascii")
 
 
-def _host(data: bytes, at: int, _end: int, names: _Names) -> tuple[str, int]:
-    return _name(data, at, names)
+def _host(data: bytes, at: int, end: int, names: _Names) -> str:
+    host, at = _name(data, at, names)
+    _ends(at, end)
+    return host
 
 
-def _strings(data: bytes, at: int, end: int, _names: _Names) -> tuple[tuple[bytes, ...], int]:
+def _strings(data: bytes, at: int, end: int, _names: _Names) -> tuple[bytes, ...]:
     strings = []
     while at < end:
         stop = at + 1 + data[at]
-        if stop > end:
-            _refuse("a character-string ends after its record")
         strings.append(data[at + 1 : stop])
         at = stop
     if not strings:
         _refuse("a TXT record without a character-string")  # RFC 1035 §3.3.14: one or more
-    return tuple(strings), at
+    _ends(at, end)
+    return tuple(strings)
 
 
-def _mx(data: bytes, at: int, _end: int, names: _Names) -> tuple[Mx, int]:
+def _mx(data: bytes, at: int, end: int, names: _Names) -> Mx:
     (preference,) = _PREFERENCE.unpack_from(data, at)
-    host, at = _name(data, at + 2, names)
-    return Mx(preference, host), at
+    return Mx(preference, _host(data, at + 2, end, names))
 
 
-def _soa(data: bytes, at: int, _end: int, names: _Names) -> tuple[Soa, int]:
+def _soa(data: bytes, at: int, end: int, names: _Names) -> Soa:
     primary, at = _name(data, at, names)
-    _mailbox, at = _name(data, at, names)
+    at = _past_name(data, at)  # of who is responsible, which nobody asks for
     serial, refresh, _retry, _expire, minimum = _SOA_NUMBERS.unpack_from(data, at)
-    return Soa(primary, serial, minimum, refresh), at + 20
+    _ends(at + _SOA_NUMBERS.size, end)
+    return Soa(primary, serial, minimum, refresh)
 
 
-def _a(data: bytes, at: int, end: int, _names: _Names) -> tuple[IPv4Address, int]:
-    if end - at != 4:
-        _refuse("an A record not of 4 octets")
-    return IPv4Address(data[at:end]), end
+def _a(data: bytes, at: int, end: int, _names: _Names) -> IPv4Address:
+    _ends(at + 4, end)
+    return IPv4Address(data[at:end])
 
 
-def _aaaa(data: bytes, at: int, end: int, _names: _Names) -> tuple[IPv6Address, int]:
-    if end - at != 16:
-        _refuse("an AAAA record not of 16 octets")
-    return IPv6Address(data[at:end]), end
+def _aaaa(data: bytes, at: int, end: int, _names: _Names) -> IPv6Address:
+    _ends(at + 16, end)
+    return IPv6Address(data[at:end])
 
 
-def _tlsa(data: bytes, at: int, end: int, _names: _Names) -> tuple[Tlsa, int]:
+def _tlsa(data: bytes, at: int, end: int, _names: _Names) -> Tlsa:
     if end - at < 3:
         _refuse("a TLSA record of less than 3 octets")
-    return Tlsa(data[at], data[at + 1], data[at + 2], data[at + 3 : end]), end
+    return Tlsa(data[at], data[at + 1], data[at + 2], data[at + 3 : end])
 
 
-def _caa(data: bytes, at: int, end: int, _names: _Names) -> tuple[Caa, int]:
+def _caa(data: bytes, at: int, end: int, _names: _Names) -> Caa:
     if end - at < 2 or at + 2 + data[at + 1] > end:
         _refuse("a CAA record ends inside its tag")
     value_at = at + 2 + data[at + 1]
     tag = data[at + 2 : value_at]
     if not tag.isalnum():  # RFC 8659 §4.1: at least one, ASCII letters and digits
         _refuse("a CAA tag of something else than letters and digits")
-    return Caa(data[at], tag.decode("ascii"), data[value_at:end]), end
+    return Caa(data[at], tag.decode("ascii"), data[value_at:end])
 
 
-_READERS: dict[int, Callable[[bytes, int, int, _Names], tuple[Data, int]]] = {
+_READERS: dict[int, Callable[[bytes, int, int, _Names], Data]] = {
     TYPES["CNAME"]: _host,
     TYPES["NS"]: _host,
     TYPES["PTR"]: _host,
@@ -443,6 +462,11 @@ _READERS: dict[int, Callable[[bytes, int, int, _Names], tuple[Data, int]]] = {
     TYPES["TLSA"]: _tlsa,
     TYPES["CAA"]: _caa,
 }
+
+
+def _ends(at: int, end: int) -> None:
+    if at != end:
+        _refuse("a record's data is longer or shorter than it says")
 
 
 def _refuse(why: str) -> NoReturn:

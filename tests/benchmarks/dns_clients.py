@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from dns_fleet import NODATA, NXDOMAIN, digest, domain_names, line
 
 FAILED = "failed"
-Ask = Callable[[str, str], Awaitable[list[str]]]  # name, type → what was found, or one word
+Asked = list[tuple[str, str]]  # names and types
+Ask = Callable[[Asked], Awaitable[list[list[str]]]]  # what was found for each, or one word
 FIRST = (
     ("", "MX"),
     ("", "TXT"),
@@ -28,13 +29,11 @@ FIRST = (
 )
 
 
-async def audit(domain: str, ask: Ask, lines: list[str]) -> None:
-    names = [(prefix + domain, rdtype) for prefix, rdtype in FIRST]
-    found = await asyncio.gather(*(ask(name, rdtype) for name, rdtype in names))
-    lines += [line(*asked, answer) for asked, answer in zip(names, found, strict=True)]
+async def audit(domain: str, ask: Ask, heard: list[tuple[Asked, list[list[str]]]]) -> None:
+    first = [(prefix + domain, rdtype) for prefix, rdtype in FIRST]
+    found = await ask(first)
     further = list(_further(found))
-    found = await asyncio.gather(*(ask(name, rdtype) for name, rdtype in further))
-    lines += [line(*asked, answer) for asked, answer in zip(further, found, strict=True)]
+    heard += [(first, found), (further, await ask(further))]
 
 
 def _further(found: list[list[str]]) -> Iterator[tuple[str, str]]:
@@ -51,24 +50,27 @@ def _further(found: list[list[str]]) -> Iterator[tuple[str, str]]:
 
 
 async def audit_all(domains: list[str], in_flight: int, ask: Ask) -> dict[str, object]:
-    lines: list[str] = []
+    heard: list[tuple[Asked, list[list[str]]]] = []
     left = iter(domains)
 
     async def worker() -> None:
         for domain in left:
-            await audit(domain, ask, lines)
+            await audit(domain, ask, heard)
 
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
-    seconds = time.perf_counter() - start
+    seconds, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+    lines = [line(*one, found) for asked, answers in heard for one, found in zip(asked, answers, strict=True)]
     failed = sum(text.endswith(" " + FAILED) for text in lines)
-    return {"seconds": seconds, "digest": digest(lines), "questions": len(lines), "failed": failed}
+    done = {"seconds": seconds, "cpu": cpu, "digest": digest(lines), "questions": len(lines)}
+    return done | {"failed": failed}
 
 
 async def exo_auth_client(port: int, domains: list[str], in_flight: int) -> dict[str, object]:
     from exo_auth.domain_name import DomainName
-    from exo_auth.facts.dns import Found, Missing
+    from exo_auth.facts.dns import Answer, Found, Missing
     from exo_auth.lookup.resolver import StubResolver
+    from exo_auth.lookup.wire import Data
 
     def text(value: object) -> str:
         if isinstance(value, tuple):
@@ -77,11 +79,14 @@ async def exo_auth_client(port: int, domains: list[str], in_flight: int) -> dict
 
     async with StubResolver((("127.0.0.1", port),), timeout=10.0) as resolver:
 
-        async def ask(name: str, rdtype: str) -> list[str]:
-            answer = await resolver.resolve(DomainName(name), rdtype)
+        def said(answer: Answer[Data]) -> list[str]:
             if isinstance(answer, Found):
                 return [text(value) for value in answer.values]
             return [str(answer.kind) if isinstance(answer, Missing) else FAILED]
+
+        async def ask(asked: Asked) -> list[list[str]]:
+            answers = await resolver.resolve_all([(DomainName(name), rdtype) for name, rdtype in asked])
+            return [said(answer) for answer in answers]
 
         done = await audit_all(domains, in_flight, ask)
         return done | {"asked": resolver.questions, "again": resolver.retransmissions}
@@ -101,7 +106,7 @@ async def dnspython_client(port: int, domains: list[str], in_flight: int) -> dic
             return b"".join(value.strings).decode()
         return value.to_text().removesuffix(".")
 
-    async def ask(name: str, rdtype: str) -> list[str]:
+    async def one(name: str, rdtype: str) -> list[str]:
         try:
             answer = await resolver.resolve(name, rdtype, search=False)
         except dns.resolver.NXDOMAIN:
@@ -111,6 +116,9 @@ async def dnspython_client(port: int, domains: list[str], in_flight: int) -> dic
         except dns.exception.DNSException:
             return [FAILED]
         return [text(value) for value in answer]
+
+    async def ask(asked: Asked) -> list[list[str]]:
+        return await asyncio.gather(*(one(name, rdtype) for name, rdtype in asked))
 
     return await audit_all(domains, in_flight, ask)
 

@@ -13,8 +13,8 @@ import pytest
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, Found, LookupFailed, Missing
-from exo_auth.lookup.exchange_messages import question_about
-from exo_auth.lookup.udp_client import SOCKETS, Question, UdpClient
+from exo_auth.lookup.exchange_messages import query_about
+from exo_auth.lookup.udp_client import SOCKETS, Query, UdpClient
 from exo_auth.lookup.wire import MalformedMessage, Message
 
 NAME = DomainName.parse_lookup("selector1._domainkey.a.example")
@@ -25,13 +25,13 @@ def good(q: Any) -> Any:
     return q.reply(f'{q.name}. 60 IN TXT "x"')
 
 
-def question(name: DomainName = NAME) -> Question:
-    return question_about(name, "TXT")
+def query(name: DomainName = NAME) -> Query:
+    return query_about(name, "TXT")
 
 
 async def ask(client: UdpClient, server: Any, name: DomainName = NAME, seconds: float = LONG) -> Message:
     until = asyncio.get_running_loop().time() + seconds
-    return await client.exchange(server.address, question(name), until)
+    return await client.exchange(server.address, query(name), until)
 
 
 def answer_to(server: Any, seconds: float = LONG) -> Message:
