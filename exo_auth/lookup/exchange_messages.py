@@ -30,9 +30,9 @@ def query_about(
     recursion_desired: bool = True,
 ) -> Query:
     """Write a question; raises ValueError for a label over 63 octets."""
+    question = name.ascii, TYPES[rdtype]
     if edns and recursion_desired and not checking_disabled:
-        octets, section = ordinary_query(name.ascii, rdtype)
-        return Query(name.ascii, TYPES[rdtype], octets, section)
+        return Query(question, *ordinary_query(question))
     wire = encode_query(
         name,
         rdtype,
@@ -42,7 +42,7 @@ def query_about(
         recursion_desired=recursion_desired,
     )
     section = wire[_HEADER_OCTETS : len(wire) - _OPT_OCTETS if edns else None]
-    return Query(name.ascii, TYPES[rdtype], wire[_ID_OCTETS:], section)
+    return Query(question, wire[_ID_OCTETS:], section)
 
 
 async def ask(client: UdpClient, server: Server, query: Query, until: float) -> Message:

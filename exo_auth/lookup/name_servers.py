@@ -23,6 +23,7 @@ from exo_auth.lookup.wire import (
     TYPES,
     MalformedMessage,
     Message,
+    Question,
     ordinary_query,
 )
 
@@ -65,7 +66,7 @@ class _Try(NamedTuple):
 class NameServers:
     """Asks `servers` in their order, `attempts` times each, and gives up after `timeout` seconds in all.
 
-    `on_verdict` hears the name, the type and the verdict of each question. A server that stayed silent is asked
+    `on_verdict` hears each question and its verdict. A server that stayed silent is asked
     after the others until it answers again; one that cannot read EDNS is asked without from then on. `rate` is in
     questions a second to each server, None for what is polite; waiting for it does not count as time without an
     answer.
@@ -74,7 +75,7 @@ class NameServers:
     def __init__(
         self,
         servers: tuple[Server, ...],
-        on_verdict: Callable[[str, str, Verdict], None],
+        on_verdict: Callable[[Question, Verdict], None],
         *,
         timeout: float,
         attempts: int,
@@ -93,17 +94,17 @@ class NameServers:
         self._first_share = timeout / max(1, len(servers) * self._attempts)  # seconds
         self._first_where = _where(servers[0]) if servers else ""
 
-    def begin(self, name: str, rdtype: str) -> None:
+    def begin(self, question: Question) -> None:
         """Ask until one server gives a verdict, else until there is nothing left to try; then `on_verdict` hears.
 
         A plain question to the first server is sent at once, and costs no task unless its answer raises doubts.
         """
         now = asyncio.get_running_loop().time()
-        query = self._plain_query(name, rdtype)
+        query = self._plain_query(question)
         if query is None or not self.client.begin(
             self._servers[0], query, now + self._first_share, now, self._hear
         ):
-            self._go_on(name, rdtype, now)
+            self._go_on(question, now)
 
     def close(self) -> None:
         """Close all sockets, and give up what is under way."""
@@ -112,37 +113,35 @@ class NameServers:
                 task.cancel()
         self.client.close()
 
-    def _plain_query(self, name: str, rdtype: str) -> Query | None:
+    def _plain_query(self, question: Question) -> Query | None:
         """Write the question if nothing stands between it and the first server."""
         if self._silent or self._without_edns or self._buckets or not self._servers:
             return None
         try:
-            octets, section = ordinary_query(name, rdtype)
+            return Query(question, *ordinary_query(question))
         except ValueError:
             return None
-        return Query(name, TYPES[rdtype], octets, section)
 
     def _hear(self, query: Query, outcome: Outcome) -> None:
-        name, number = query.question
-        rdtype = TYPE_NAMES[number]
         if isinstance(outcome, Message) and _settles(outcome):
-            self._on_verdict(name, rdtype, Reply(outcome, self._first_where))
+            self._on_verdict(query.question, Reply(outcome, self._first_where))
         elif isinstance(outcome, ConnectionAbortedError):
-            self._on_verdict(name, rdtype, CLOSED)
+            self._on_verdict(query.question, CLOSED)
         else:
-            self._go_on(name, rdtype, query.sent, outcome)
+            self._go_on(query.question, query.sent, outcome)
 
-    def _go_on(self, name: str, rdtype: str, started: float, heard: Outcome | None = None) -> None:
-        task = asyncio.get_running_loop().create_task(self._tell_in_turn(name, rdtype, started, heard))
+    def _go_on(self, question: Question, started: float, heard: Outcome | None = None) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell_in_turn(question, started, heard))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell_in_turn(self, name: str, rdtype: str, started: float, heard: Outcome | None) -> None:
+    async def _tell_in_turn(self, question: Question, started: float, heard: Outcome | None) -> None:
         verdict: Verdict = CLOSED
+        name, number = question
         try:
-            verdict = await self._in_turn(DomainName(name), rdtype, started, heard)
+            verdict = await self._in_turn(DomainName(name), TYPE_NAMES[number], started, heard)
         finally:
-            self._on_verdict(name, rdtype, verdict)
+            self._on_verdict(question, verdict)
 
     async def _in_turn(
         self,

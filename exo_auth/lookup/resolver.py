@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, Txt
+from exo_auth.lookup import wire
 from exo_auth.lookup.answers import as_mx, as_names, as_txt
 from exo_auth.lookup.batch import Batch
 from exo_auth.lookup.name_servers import CLOSED, NameServers, Verdict
@@ -23,7 +24,6 @@ __all__ = ["Resolver", "StubResolver", "parse_nameserver"]
 
 
 Question: TypeAlias = tuple[DomainName, str]  # a name, and any type in `wire.TYPES`
-_Key: TypeAlias = tuple[str, str]  # the same as text
 
 
 class Resolver(Protocol):
@@ -82,8 +82,8 @@ class StubResolver:
         self._verdicts = VerdictCache(clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._free = concurrency
-        self._under_way: dict[_Key, list[Search]] = {}  # and who wants to know
-        self._waiting: deque[_Key] = deque()  # those under way that are still to be asked
+        self._under_way: dict[wire.Question, list[Search]] = {}  # and who wants to know
+        self._waiting: deque[wire.Question] = deque()  # those under way that are still to be asked
 
     @property
     def questions(self) -> int:
@@ -99,8 +99,8 @@ class StubResolver:
         """Close all sockets; verdicts are kept, and asking again opens new ones."""
         waiting, self._waiting = self._waiting, deque()
         self._name_servers.close()
-        for key in waiting:
-            self._settle(key, CLOSED)
+        for question in waiting:
+            self._settle(question, CLOSED)
 
     async def __aenter__(self) -> StubResolver:
         return self
@@ -147,30 +147,30 @@ class StubResolver:
 
     def _ask(self, search: Search) -> None:
         """Answer from what is known, or join those who ask the same, or ask."""
-        key = search.at.ascii, search.rdtype
-        known = self._verdicts.get(key)
+        question = search.at.ascii, search.type
+        known = self._verdicts.get(question)
         if known is not None:
             self._tell(search, known)
-        elif (askers := self._under_way.get(key)) is not None:
+        elif (askers := self._under_way.get(question)) is not None:
             askers.append(search)
         else:
-            self._under_way[key] = [search]
+            self._under_way[question] = [search]
             if self._free > 0:
                 self._free -= 1
-                self._name_servers.begin(*key)
+                self._name_servers.begin(question)
             else:
-                self._waiting.append(key)
+                self._waiting.append(question)
 
-    def _hear(self, name: str, rdtype: str, verdict: Verdict) -> None:
+    def _hear(self, question: wire.Question, verdict: Verdict) -> None:
         if self._waiting:
-            self._name_servers.begin(*self._waiting.popleft())
+            self._name_servers.begin(self._waiting.popleft())
         else:
             self._free += 1
-        self._settle((name, rdtype), verdict)
+        self._settle(question, verdict)
 
-    def _settle(self, key: _Key, verdict: Verdict) -> None:
-        self._verdicts.keep(key, verdict)
-        for search in self._under_way.pop(key, ()):
+    def _settle(self, question: wire.Question, verdict: Verdict) -> None:
+        self._verdicts.keep(question, verdict)
+        for search in self._under_way.pop(question, ()):
             self._tell(search, verdict)
 
     def _tell(self, search: Search, verdict: Verdict) -> None:

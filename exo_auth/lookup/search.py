@@ -11,9 +11,12 @@ from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, 
 from exo_auth.lookup.batch import Batch
 from exo_auth.lookup.name_servers import Reply, Verdict
 from exo_auth.lookup.verdict_cache import negative_ttl
-from exo_auth.lookup.wire import NXDOMAIN, TYPES, Data, Record
+from exo_auth.lookup.wire import NXDOMAIN, TYPES, Data
 
 LONGEST_CHAIN = 16  # CNAMEs; longer chains are defects in practice
+
+_CNAME = TYPES["CNAME"]
+_LONGEST_TTL = 0x7FFFFFFF  # seconds, RFC 2181 §8
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,11 @@ class _Broken:
 class Search:
     """One question of one asker: where it stands, and the CNAMEs followed on the way there."""
 
-    __slots__ = ("at", "batch", "name", "number", "rdtype", "via")
+    __slots__ = ("at", "batch", "name", "number", "type", "via")
 
     def __init__(self, name: DomainName, rdtype: str, batch: Batch, number: int) -> None:
         self.name = self.at = name
-        self.rdtype = rdtype
+        self.type = TYPES[rdtype]
         self.via: tuple[Hop, ...] = ()
         self.batch, self.number = batch, number  # where the answer belongs
 
@@ -39,17 +42,25 @@ class Search:
         """Give the answer; None where a server gave only part of a chain: then `at` is to be asked for."""
         if isinstance(verdict, LookupFailed):
             return replace(verdict, via=self.via) if self.via else verdict
-        records = _records(verdict, self.at, self.rdtype)
-        if self.rdtype == "CNAME":
-            return self._alias(verdict, records)
-        if records:  # where they stand there is no CNAME, RFC 2181 §10.1
-            return self._found(verdict, records)
+        values, ttl = _values(verdict, self.at, self.type)
+        if self.type == _CNAME:
+            return self._alias(verdict, values, ttl)
+        if values:  # where they stand there is no CNAME, RFC 2181 §10.1
+            return self._found(verdict, values, ttl)
         hops = _hops(self.at, verdict) if verdict.message.answers else ()
         if isinstance(hops, _Broken):
             return self._failed(verdict, hops)
         if not hops:
             return self._missing(verdict)
         return self._further(verdict, hops)
+
+    def _alias(self, reply: Reply, values: list[Data], ttl: int) -> Answer[Data]:
+        """Read the CNAME of the name itself, following nothing."""
+        if not values:
+            return self._missing(reply)
+        if not all(values):
+            return self._failed(reply, _alias_of_root(self.name))
+        return self._found(reply, values, ttl)
 
     def _further(self, reply: Reply, hops: tuple[Hop, ...]) -> Answer[Data] | None:
         """Look at the end of these CNAMEs, as far as the same reply speaks of it."""
@@ -59,24 +70,15 @@ class Search:
             self.via = self.via[:LONGEST_CHAIN]
             return self._failed(reply, broken)
         self.at = self.via[-1].target
-        if records := _records(reply, self.at, self.rdtype):
-            return self._found(reply, records)
+        values, ttl = _values(reply, self.at, self.type)
+        if values:
+            return self._found(reply, values, ttl)
         if reply.message.rcode == NXDOMAIN or negative_ttl(reply.message) is not None:
             return self._missing(reply)
         return None
 
-    def _alias(self, reply: Reply, records: list[Record]) -> Answer[Data]:
-        """Read the CNAME of the name itself, following nothing."""
-        if not records:
-            return self._missing(reply)
-        if not all(record.data for record in records):
-            return self._failed(reply, _alias_of_root(self.name))
-        return self._found(reply, records)
-
-    def _found(self, reply: Reply, records: list[Record]) -> Found[Data]:
-        values = tuple([record.data for record in records])
-        ttl = min([record.ttl for record in records])
-        return Found(values, _seconds(ttl), self.via, reply.server, reply.message.authenticated)
+    def _found(self, reply: Reply, values: list[Data], ttl: int) -> Found[Data]:
+        return Found(tuple(values), _seconds(ttl), self.via, reply.server, reply.message.authenticated)
 
     def _missing(self, reply: Reply) -> Missing:
         kind = MissingKind.NXDOMAIN if reply.message.rcode == NXDOMAIN else MissingKind.NODATA
@@ -97,23 +99,27 @@ def _hops(start: DomainName, reply: Reply) -> tuple[Hop, ...] | _Broken:
     hops: list[Hop] = []
     at = start
     while len(hops) <= LONGEST_CHAIN:
-        alias = next(iter(_records(reply, at, "CNAME")), None)
-        if alias is None:
+        aliases, ttl = _values(reply, at, _CNAME)
+        if not aliases:
             break
-        if not alias.data:
+        if not aliases[0]:
             return _alias_of_root(at)
-        target = DomainName(str(alias.data))
-        hops.append(Hop(at, target, _seconds(alias.ttl)))
+        target = DomainName(str(aliases[0]))
+        hops.append(Hop(at, target, _seconds(ttl)))
         at = target
     return tuple(hops)
 
 
-def _records(reply: Reply, owner: DomainName, rdtype: str) -> list[Record]:
-    answers = reply.message.answers
-    if not answers:
-        return []
-    wanted, name = TYPES[rdtype], owner.ascii
-    return [record for record in answers if record.type == wanted and record.owner == name]
+def _values(reply: Reply, name: DomainName, wanted: int) -> tuple[list[Data], int]:
+    """Give the data of this type at this name, and how long they may be remembered, in seconds."""
+    values: list[Data] = []
+    shortest = _LONGEST_TTL
+    for owner, rdtype, ttl, data in reply.message.answers:
+        if rdtype == wanted and owner == name.ascii:
+            values.append(data)
+            if ttl < shortest:
+                shortest = ttl
+    return values, shortest
 
 
 def _does_not_end(start: DomainName, via: tuple[Hop, ...]) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeAlias
 
 from exo_auth.lookup.slots import Slots
-from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, parse_message
+from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, Question, parse_message
 
 Server: TypeAlias = tuple[str, int]  # host, port
 
@@ -33,7 +33,7 @@ Tell: TypeAlias = Callable[["Query", Outcome], None]
 
 
 class Query:
-    """A question to a server: its name and the number of its type, and the octets to send after the message id.
+    """A question to a server, and the octets to send after the message id.
 
     `section` is the question as it stands in those octets, which servers repeat. The rest is how the question
     stands while it is under way, which it is once at a time; times are of the event loop's clock, in seconds.
@@ -44,8 +44,8 @@ class Query:
         *("due", "ignored", "number", "sent", "tell", "timer", "until", "wire"),
     )
 
-    def __init__(self, name: str, rdtype: int, octets: bytes, section: bytes) -> None:
-        self.question = (name, rdtype)
+    def __init__(self, question: Question, octets: bytes, section: bytes) -> None:
+        self.question = question
         self.octets = octets
         self.section = section
 

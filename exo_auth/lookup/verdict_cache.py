@@ -7,7 +7,7 @@ from itertools import islice
 
 from exo_auth.facts.dns import LookupFailed
 from exo_auth.lookup.name_servers import Reply, Verdict
-from exo_auth.lookup.wire import Message, Soa, parse_message
+from exo_auth.lookup.wire import Message, Question, Soa, parse_message
 
 SHORTEST, LONGEST = 5.0, 3600.0  # seconds; one short run sees one answer, a long-lived process sees changes
 FAULT = 60.0  # seconds that a lasting fault of a zone is remembered; RFC 9520 §3.2 allows 5 minutes
@@ -25,12 +25,12 @@ class VerdictCache:
     def __init__(self, clock: Callable[[], float], most: int = MOST_VERDICTS) -> None:
         self._clock = clock
         self._most = most
-        self._kept: dict[tuple[str, str], tuple[float, bytes | LookupFailed, str]] = {}
+        self._kept: dict[Question, tuple[float, bytes | LookupFailed, str]] = {}
         self._read: dict[bytes, Reply] = {}  # by their octets
 
-    def get(self, key: tuple[str, str]) -> Verdict | None:
+    def get(self, question: Question) -> Verdict | None:
         """Give the verdict while it may be believed."""
-        kept = self._kept.get(key)
+        kept = self._kept.get(question)
         if kept is None or kept[0] <= self._clock():
             return None
         _, verdict, server = kept
@@ -44,10 +44,10 @@ class VerdictCache:
             reply = self._read[octets] = Reply(parse_message(octets), server)
         return reply
 
-    def keep(self, key: tuple[str, str], verdict: Verdict) -> None:
+    def keep(self, question: Question, verdict: Verdict) -> None:
         """Remember a verdict for its time to live."""
         kept = self._kept
-        kept.pop(key, None)
+        kept.pop(question, None)
         if isinstance(verdict, LookupFailed):
             if verdict.temporary:
                 return
@@ -59,7 +59,7 @@ class VerdictCache:
             # many at once: finding the first key of a dict whose first keys were deleted takes ever longer
             for old in list(islice(kept, max(1, self._most // 16))):
                 del kept[old]
-        kept[key] = entry
+        kept[question] = entry
 
 
 def negative_ttl(message: Message) -> int | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple, NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol, TypeAlias
 
 from exo_auth.domain_name import DomainName
 
@@ -57,7 +57,7 @@ _QUESTION_AT = _HEADER.size
 
 _ORDINARY_HEADER = _HEADER.pack(0, _AUTHENTICATED | _RECURSION_DESIRED, 1, 0, 0, 1)[2:]
 _ORDINARY_EDNS = b"\0" + _FIXED.pack(OPT, PAYLOAD, 0, 0)  # RFC 6891 §6.1.2
-_TYPE_AND_CLASS = {rdtype: _QUESTION.pack(number, CLASS_IN) for rdtype, number in TYPES.items()}
+_TYPE_AND_CLASS = {number: _QUESTION.pack(number, CLASS_IN) for number in TYPES.values()}
 _ESCAPE = re.compile(r"\\(\d{3})", re.ASCII)
 _ODD = re.compile(rb"[^!-~]|[.\\]")
 _PLAIN = bytes(set(range(0x21, 0x7F)) - {0x5C})  # what stays itself in text; the dots are counted apart
@@ -111,6 +111,9 @@ class Caa:
 Data = str | tuple[bytes, ...] | Soa | Mx | Tlsa | Caa | IPv4Address | IPv6Address | bytes
 
 
+Question: TypeAlias = tuple[str, int]  # a name as in `Record.owner`, and the number of a type
+
+
 class Record(NamedTuple):
     """One resource record of class IN; `data` is a name, the strings of a TXT, an `Mx`, a `Soa`, … or raw octets."""
 
@@ -126,7 +129,7 @@ class Message(NamedTuple):
     id: int
     flags: int
     rcode: int  # with the upper bits from EDNS
-    question: tuple[str, int] | None = None  # name and type
+    question: Question | None = None
     answers: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     extended_errors: tuple[tuple[int, str], ...] = ()  # RFC 8914: code and the server's words
@@ -183,9 +186,10 @@ def encode_query(
     return wire + _type_and_edns(rdtype, edns_payload, dnssec_ok)
 
 
-def ordinary_query(text: str, rdtype: str) -> tuple[bytes, bytes]:
+def ordinary_query(question: Question) -> tuple[bytes, bytes]:
     """Write what `encode_query` writes without options, but for the message id; gives it and the question inside it."""
-    section = _encode_name(text) + _TYPE_AND_CLASS[rdtype]
+    name, rdtype = question
+    section = _encode_name(name) + _TYPE_AND_CLASS[rdtype]
     return _ORDINARY_HEADER + section + _ORDINARY_EDNS, section
 
 
@@ -212,7 +216,7 @@ class Asked(Protocol):
     """A question whose repetition in an answer need not be read."""
 
     @property
-    def question(self) -> tuple[str, int]: ...  # noqa: D102 - as in Message.question
+    def question(self) -> Question: ...  # noqa: D102 - as in Message.question
 
     @property
     def section(self) -> bytes: ...  # noqa: D102 - its octets in the query
@@ -235,7 +239,7 @@ def _message(data: bytes, asked: Asked | None) -> Message:
         _refuse("more than one question")
     at = _QUESTION_AT
     names: _Names = {}
-    question: tuple[str, int] | None = None
+    question: Question | None = None
     if questions and asked is not None and data.startswith(asked.section, at):
         question = asked.question
         names[at] = question[0], len(asked.section) - _QUESTION.size

@@ -13,10 +13,10 @@ from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, LookupFailed
 from exo_auth.lookup.name_servers import Reply
 from exo_auth.lookup.verdict_cache import FAULT, LONGEST, SHORTEST, VerdictCache
-from exo_auth.lookup.wire import parse_message
+from exo_auth.lookup.wire import TYPES, parse_message
 
 NAME = DomainName("a.example")
-KEY = ("a.example", "TXT")
+KEY = ("a.example", TYPES["TXT"])
 
 
 def reply(rcode: int, answers: tuple[int, ...], soa: tuple[int, int] | None = None) -> Reply:
@@ -71,8 +71,8 @@ def test_a_temporary_failure_is_not_kept_and_ends_what_was_known() -> None:
 def test_the_oldest_leaves_when_there_are_too_many() -> None:
     cache = VerdictCache(lambda: 0.0, most=3)
     for name in ("a", "b", "a", "c", "d"):  # a is renewed
-        cache.keep((name, "TXT"), found(60))
-    assert [name for name in "abcd" if cache.get((name, "TXT"))] == ["a", "c", "d"]
+        cache.keep((name, TYPES["TXT"]), found(60))
+    assert [name for name in "abcd" if cache.get((name, TYPES["TXT"]))] == ["a", "c", "d"]
 
 
 def test_a_resolver_asks_again_when_the_time_is_over(dns_lab: SimpleNamespace) -> None:
