@@ -44,6 +44,8 @@ class DomainName:
     @property
     def unicode(self) -> str:
         """The name as people read it; labels that do not decode stay as they are."""
+        if "xn--" not in self.ascii:
+            return self.ascii
         return ".".join(_u_label(label) for label in self.labels)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import datetime
 from itertools import chain
 
@@ -39,6 +38,8 @@ def entry_for(code: str) -> Entry:
     wanted = code.strip().upper().replace("_", "-")
     if wanted in CATALOGUE:
         return CATALOGUE[wanted]
+    import difflib  # for a slip alone
+
     near = difflib.get_close_matches(wanted, CATALOGUE, n=3, cutoff=0.4)
     raise InputError(
         f"there is no finding “{code}”",

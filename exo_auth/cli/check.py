@@ -135,7 +135,6 @@ class Looking:
         """Read the words; raises InputError."""
         from exo_auth.checks.entry import Profile
         from exo_auth.checks.gates import Gate
-        from exo_auth.run.baseline import read_baseline
         from exo_auth.run.check import CheckRequest, subjects_named
         from exo_auth.run.durations import parse_duration
 
@@ -152,11 +151,11 @@ class Looking:
             self.authoritative,
             parse_duration(self.wait) if self.wait else None,
         )
-        return (
-            replace(request, baseline=read_baseline(settings, self.baseline, request))
-            if self.baseline
-            else request
-        )
+        if not self.baseline:
+            return request
+        from exo_auth.run.baseline import read_baseline
+
+        return replace(request, baseline=read_baseline(settings, self.baseline, request))
 
 
 @command
@@ -351,7 +350,7 @@ class _Reports:
     def __init__(
         self, common: Common, settings: Settings, request: CheckRequest, looking: Looking, now: datetime
     ) -> None:
-        from exo_auth.render.findings_text import format_of, writer_for
+        from exo_auth.render.findings import format_of, writer_for
         from exo_auth.run.report_file import ReportFile
 
         self._stack = ExitStack()

@@ -36,12 +36,11 @@ async def step_at(resolver: Resolver, name: DomainName) -> WalkStep:
     return step_of(name, await answered(resolver, txt(policy_name(name))))
 
 
-async def walk_steps(author: DomainName, at_author: Answer[Txt] | None = None) -> DmarcWalk:
-    """The steps of `walk`; `at_author` is the TXT set at the author domain's policy name where it is known already."""
+async def walk_steps(author: DomainName, at_author: WalkStep | None = None) -> DmarcWalk:
+    """The steps of `walk`; `at_author` is the first one where it is known already."""
     steps: list[WalkStep] = []
     for name in walk_names(author):
-        known = at_author if not steps else None
-        step = step_of(name, known or await txt(policy_name(name)))
+        step = at_author if at_author and not steps else step_of(name, await txt(policy_name(name)))
         steps.append(step)
         if step.failure:
             return DmarcWalk(author, tuple(steps), failure=f"_dmarc.{name}: {step.failure}")

@@ -59,8 +59,9 @@ class Sources:
 async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFacts:
     """Ask all there is to ask; trouble is in the facts, nothing is raised for it."""
     facts = await answered(sources.resolver, _domain_steps(sources, domain))
-    if facts.mta_sts is not None:
-        facts = replace(facts, mta_sts=await _with_policy(sources.fetch, domain, facts.mta_sts))
+    sts = facts.mta_sts
+    if sts is not None and sts.host_ipv4 is not None:
+        facts = replace(facts, mta_sts=await _with_policy(sources.fetch, domain, sts))
     if sources.authorities is not None and Subject.DNS in sources.subjects:
         facts = replace(facts, servers=await server_views(sources.authorities, domain))
     return facts
@@ -142,12 +143,12 @@ async def _dmarc(domain: DomainName) -> DmarcFacts:
     name = policy_name(domain)
     at_name = await txt(name)
     is_there = isinstance(at_name, Found)
-    record = step_of(domain, at_name).record
+    first = step_of(domain, at_name)
     found, alias, misplaced, destinations = await all_of(
-        walk_steps(domain, at_name),
+        walk_steps(domain, first),
         cname(name) if is_there and not at_name.via else nothing(),
         nothing() if is_there else txt(policy_name(name)),
-        _destinations(domain, record) if isinstance(record, DmarcRecord) else nothing(),
+        _destinations(domain, first.record) if isinstance(first.record, DmarcRecord) else nothing(),
     )
     organizational = organizational_domain(domain)
     old_step = await _old_step(found, organizational)

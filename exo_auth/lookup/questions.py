@@ -48,35 +48,26 @@ def all_of(*steps: Coroutine[Any, Any, Any]) -> Generator[list[Question], Answer
     """Take several steps side by side: what they ask in the same round is asked at once."""
     results: list[Any] = [None] * len(steps)
     answers: Answers = []
-    under_way: list[tuple[int, Any]] = [(index, None) for index in range(len(steps))]
+    waiting = [(index, 0, 0) for index in range(len(steps))]  # for those answers, from and to
     try:
         while True:
             asked: list[Question] = []
-            still: list[tuple[int, Any]] = []
-            for index, heard in under_way:
+            still: list[tuple[int, int, int]] = []
+            for index, start, end in waiting:
                 try:
-                    wanted = steps[index].send(heard)
-                except StopIteration as end:
-                    results[index] = end.value
+                    wanted = steps[index].send(answers[start:end] if answers else None)
+                except StopIteration as finished:
+                    results[index] = finished.value
                 else:
-                    still.append((index, len(wanted)))
+                    still.append((index, len(asked), len(asked) + len(wanted)))
                     asked += wanted
             if not still:
                 return results
-            answers = yield asked
-            under_way = _dealt_out(still, answers)
-    finally:
-        for one in steps:
-            one.close()
-
-
-def _dealt_out(wanted: list[tuple[int, int]], answers: Answers) -> list[tuple[int, Any]]:
-    """Give each step as many of the answers as it asked questions, in their order."""
-    dealt, start = [], 0
-    for index, count in wanted:
-        dealt.append((index, answers[start : start + count]))
-        start += count
-    return dealt
+            answers, waiting = (yield asked), still
+    except BaseException:
+        for step in steps:
+            step.close()
+        raise
 
 
 async def txt(name: DomainName) -> Answer[Txt]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from exo_auth.checks.finding import DnsRecord, Finding, Severity
+from exo_auth.checks.finding_document import finding_document
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError, InputError, PlanStale
 from exo_auth.facts.tenant import TenantRef
@@ -72,26 +73,6 @@ def to_document(plan: Plan) -> dict[str, Any]:
             for part in plan.blockages
         ],
         "steady": [name.ascii for name in plan.steady],
-    }
-
-
-def finding_document(finding: Finding) -> dict[str, Any]:
-    """Give a finding as plain JSON values."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity.value,
-        "domain": finding.subject.ascii,
-        "message": finding.message,
-        "seen": finding.seen,
-        "wanted": finding.wanted,
-        "remedy": finding.remedy,
-        "records": [
-            {"owner": r.owner.ascii, "type": r.type, "value": r.value, "ttl_seconds": r.ttl_seconds}
-            for r in finding.records
-        ],
-        "source": finding.source,
-        "frameworks": list(finding.frameworks),
-        "not_before": _time(finding.not_before),
     }
 
 

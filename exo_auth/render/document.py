@@ -8,9 +8,10 @@ from typing import Any
 
 from exo_auth.checks.domains import ClassifiedDomain
 from exo_auth.checks.finding import DnsRecord, Finding
+from exo_auth.checks.finding_document import evidence_document
 from exo_auth.errors import ExchangeError, ExoAuthError, SignInError
 from exo_auth.plan.outcome import Outcome, RunReport
-from exo_auth.plan.plan_file import change_document, finding_document
+from exo_auth.plan.plan_file import change_document
 from exo_auth.plan.plan_file import to_document as plan_document
 from exo_auth.plan.status import CalendarEntry, DkimStatusRow
 from exo_auth.render.times import iso
@@ -87,24 +88,6 @@ def dkim_status_document(rows: Iterable[DkimStatusRow]) -> dict[str, Any]:
                 "note": row.note,
             }
             for row in rows
-        ],
-    }
-
-
-def evidence_document(one: Finding) -> dict[str, Any]:
-    """Describe a finding with what DNS said."""
-    return {
-        **finding_document(one),
-        "evidence": [
-            {
-                "name": e.name,
-                "type": e.type,
-                "outcome": e.outcome,
-                "values": list(e.values),
-                "server": e.server,
-                "ttl_seconds": e.ttl_seconds,
-            }
-            for e in one.evidence
         ],
     }
 

@@ -9,6 +9,7 @@ from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import DnsRecord, Evidence, Finding, Severity
+from exo_auth.render.findings_writer import FindingsWriter
 from exo_auth.render.safe_text import visible
 from exo_auth.render.times import moment
 
@@ -48,7 +49,7 @@ article{break-inside:avoid}h2{break-after:avoid}details>*{display:block}.anchor{
 """
 
 
-class HtmlFindings:
+class HtmlFindings(FindingsWriter):
     """Streams like the other writers; the summary comes last in the file and is shown first."""
 
     def __init__(self, at: datetime, profile: Profile) -> None:

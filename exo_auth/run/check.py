@@ -29,11 +29,11 @@ from exo_auth.facts.tenant import TenantFacts
 from exo_auth.plan.selection import choose
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
-from exo_auth.run.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from exo_auth.lookup.domain_facts import Sources
     from exo_auth.run.session import ReadingSession
+    from exo_auth.run.snapshot import Snapshot
 
 IN_FLIGHT = 64  # domains
 

@@ -1,10 +1,13 @@
 """The tree walk of RFC 9989 §4.10, with its own examples, over real sockets."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import publicsuffixlist
 import pytest
+from publicsuffixlist import PublicSuffixList
 
 from exo_auth.checks.dmarc_policy import DmarcVerdict, judge
 from exo_auth.domain_name import DomainName
@@ -157,3 +160,15 @@ def test_a_step_without_a_verdict_leaves_all_open(dns_lab: SimpleNamespace) -> N
 )
 def test_the_public_suffix_list(name: str, org: str) -> None:
     assert organizational_domain(DomainName(name)).ascii == org
+
+
+def test_the_rules_of_one_top_level_domain_are_those_of_the_whole_list() -> None:
+    whole = PublicSuffixList(accept_unknown=True)
+    lines = Path(publicsuffixlist.PSLFILE).read_text(encoding="utf-8").splitlines()
+    rules = [line.strip() for line in lines if line.strip() and not line.startswith("//")]
+    special = [rule for rule in rules if rule[0] in "*!" or not rule.isascii()]
+    for rule in [*rules[::40], *special[::4], "unknown-top-level"]:
+        suffix = rule.removeprefix("*.").removeprefix("!").encode("idna").decode("ascii")
+        for name in (suffix, f"a.{suffix}", f"b.a.{suffix}", f"c.b.a.{suffix}"):
+            expected = whole.privatesuffix(name) or name
+            assert organizational_domain(DomainName(name)).ascii == expected, rule

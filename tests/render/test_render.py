@@ -39,7 +39,7 @@ from exo_auth.render.dmarc_text import discovery_text
 from exo_auth.render.doctor_text import doctor_text
 from exo_auth.render.domain_text import domains_text
 from exo_auth.render.explain_text import explain_list, explain_text
-from exo_auth.render.findings_text import format_of, whole_text, writer_for
+from exo_auth.render.findings import format_of, whole_text, writer_for
 from exo_auth.render.journal_text import lines_text, runs_text, verdicts_text
 from exo_auth.render.outcome_text import outcome_text
 from exo_auth.render.plan_text import plan_text

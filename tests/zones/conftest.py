@@ -24,7 +24,7 @@ from zone_server import ZoneServer
 
 from exo_auth.checks.entry import Profile
 from exo_auth.domain_name import DomainName
-from exo_auth.render.findings_text import writer_for
+from exo_auth.render.findings import writer_for
 from exo_auth.run.check import CheckRequest, check_names
 from exo_auth.run.config import load
 

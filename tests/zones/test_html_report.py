@@ -16,7 +16,7 @@ from scenes import NOW
 from test_looks import looks, settings  # noqa: F401 - fixtures
 
 from exo_auth.checks.domain_report import DomainReport
-from exo_auth.render.findings_text import whole_text, writer_for
+from exo_auth.render.findings import whole_text, writer_for
 from exo_auth.run.look import Look
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -22,7 +22,7 @@ from exo_auth.checks.spf import txt_size
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts
 from exo_auth.render.audit_text import audit_text, compare_text
-from exo_auth.render.findings_text import whole_text, writer_for
+from exo_auth.render.findings import whole_text, writer_for
 from exo_auth.render.look_text import dane_text, dmarc_show_text, mta_sts_text, tls_rpt_text
 from exo_auth.render.schema import schema_text
 from exo_auth.render.snapshot_text import diff_text, snapshot_text

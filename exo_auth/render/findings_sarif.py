@@ -1,0 +1,77 @@
+"""Findings as SARIF, for code scanning (render, pure)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from exo_auth.checks.catalogue import CATALOGUE
+from exo_auth.checks.domain_report import DomainReport, Tally
+from exo_auth.checks.finding import Finding, Severity
+from exo_auth.render.findings_writer import FindingsWriter
+from exo_auth.render.safe_text import visible
+
+_LEVELS = {
+    Severity.FAIL: "error",
+    Severity.WARN: "warning",
+    Severity.UNKNOWN: "warning",
+    Severity.INFO: "note",
+}
+
+
+class SarifFindings(FindingsWriter):
+    """SARIF 2.1.0: results as they come, the rules they need at the end."""
+
+    def __init__(self) -> None:
+        self._comma = ""
+
+    def begin(self) -> str:
+        """Write the head, up to the list of results."""
+        return (
+            '{\n  "$schema": "https://json.schemastore.org/sarif-2.1.0.json",\n  "version": "2.1.0",\n'
+            '  "runs": [{\n    "results": ['
+        )
+
+    def domain(self, report: DomainReport) -> str:
+        """Write results."""
+        parts = []
+        for one in report.findings:
+            parts.append(f"{self._comma}\n      {json.dumps(_sarif_result(one), ensure_ascii=False)}")
+            self._comma = ","
+        return "".join(parts)
+
+    def end(self, tally: Tally) -> str:
+        """Write the rules."""
+        driver = {
+            "name": "exo-auth",
+            "informationUri": "https://pypi.org/project/exo-auth/",
+            "rules": [_sarif_rule(code) for code in sorted(tally.by_code)],
+        }
+        return f'\n    ],\n    "tool": {{"driver": {json.dumps(driver, ensure_ascii=False)}}}\n  }}]\n}}\n'
+
+
+def _sarif_result(one: Finding) -> dict[str, Any]:
+    return {
+        "ruleId": one.code,
+        "level": _LEVELS[one.severity],
+        "message": {"text": f"{one.subject}: {visible(one.message)}"},
+        "locations": [
+            {"logicalLocations": [{"fullyQualifiedName": one.subject.ascii, "kind": "domain"}]},
+        ],
+        "properties": {
+            "seen": visible(one.seen),
+            "wanted": visible(one.wanted),
+            "remedy": visible(one.remedy),
+        },
+    }
+
+
+def _sarif_rule(code: str) -> dict[str, Any]:
+    entry = CATALOGUE[code]
+    return {
+        "id": code,
+        "shortDescription": {"text": entry.title},
+        "fullDescription": {"text": entry.why},
+        "help": {"text": f"{entry.remedy} ({entry.source})"},
+        "properties": {"tags": list(entry.frameworks)},
+    }
