@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
+import socket
 
 from exo_auth.domain_name import DomainName
 from exo_auth.lookup.udp_client import Query, Server, UdpClient
@@ -18,6 +18,7 @@ from exo_auth.lookup.wire import (
     parse_message,
 )
 
+_LENGTH_OCTETS = 2  # before a message over TCP
 _ID_OCTETS, _HEADER_OCTETS, _OPT_OCTETS = 2, 12, 11  # of a query: before the question, and EDNS after it
 
 
@@ -64,20 +65,28 @@ async def completed(message: Message, server: Server, query: Query, until: float
 async def _over_tcp(server: Server, query: Query) -> Message:
     number = secrets.token_bytes(_ID_OCTETS)
     octets = number + query.octets
-    reader, writer = await asyncio.open_connection(*server)
-    try:
-        writer.write(len(octets).to_bytes(2) + octets)  # RFC 1035 §4.2.2
-        await writer.drain()
-        length = int.from_bytes(await reader.readexactly(2))
-        message = parse_message(await reader.readexactly(length))
-    except asyncio.IncompleteReadError:
-        raise MalformedMessage("the connection ended inside the answer") from None
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    loop = asyncio.get_running_loop()
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        *server, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )[0]
+    with socket.socket(family, kind, protocol) as connection:
+        connection.setblocking(False)
+        await loop.sock_connect(connection, address)
+        await loop.sock_sendall(connection, len(octets).to_bytes(_LENGTH_OCTETS) + octets)  # RFC 1035 §4.2.2
+        length = int.from_bytes(await _read(connection, _LENGTH_OCTETS))
+        message = parse_message(await _read(connection, length))
     if not message.octets.startswith(number) or not query.is_answered_by(message):
         raise MalformedMessage("the answer over TCP belongs to another question")
     if message.truncated:  # it would look like an empty answer
         raise MalformedMessage("the answer is cut off over TCP too")
     return message
+
+
+async def _read(connection: socket.socket, length: int) -> bytes:
+    octets = b""
+    while len(octets) < length:
+        more = await asyncio.get_running_loop().sock_recv(connection, length - len(octets))
+        if not more:
+            raise MalformedMessage("the connection ended inside the answer")
+        octets += more
+    return octets

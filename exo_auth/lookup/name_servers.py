@@ -99,11 +99,11 @@ class NameServers:
 
         A plain question to the first server is sent at once, and costs no task unless its answer raises doubts.
         """
-        now = asyncio.get_running_loop().time()
         query = self._plain_query(question)
-        if query is None or not self.client.begin(
-            self._servers[0], query, now + self._first_share, now, self._hear
-        ):
+        now = asyncio.get_running_loop().time()
+        if query is not None:
+            self.client.begin(self._servers[0], query, now + self._first_share, self._hear)
+        else:
             self._go_on(question, now)
 
     def close(self) -> None:

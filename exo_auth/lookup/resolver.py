@@ -97,10 +97,7 @@ class StubResolver:
 
     async def close(self) -> None:
         """Close all sockets; verdicts are kept, and asking again opens new ones."""
-        waiting, self._waiting = self._waiting, deque()
         self._name_servers.close()
-        for question in waiting:
-            self._settle(question, CLOSED)
 
     async def __aenter__(self) -> StubResolver:
         return self
@@ -162,11 +159,13 @@ class StubResolver:
                 self._waiting.append(question)
 
     def _hear(self, question: wire.Question, verdict: Verdict) -> None:
-        if self._waiting:
+        if self._waiting and verdict is not CLOSED:
             self._name_servers.begin(self._waiting.popleft())
         else:
             self._free += 1
         self._settle(question, verdict)
+        while self._waiting and verdict is CLOSED:
+            self._settle(self._waiting.popleft(), CLOSED)
 
     def _settle(self, question: wire.Question, verdict: Verdict) -> None:
         self._verdicts.keep(question, verdict)

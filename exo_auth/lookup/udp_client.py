@@ -7,11 +7,11 @@ import contextlib
 import os
 import socket
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeAlias
 
-from exo_auth.lookup.slots import Slots
 from exo_auth.lookup.wire import NOERROR, NXDOMAIN, MalformedMessage, Message, Question, parse_message
 
 Server: TypeAlias = tuple[str, int]  # host, port
@@ -41,24 +41,34 @@ class Query:
 
     __slots__ = (
         *("octets", "question", "section"),
-        *("due", "ignored", "number", "sent", "tell", "timer", "until", "wire"),
+        *("channel", "due", "ignored", "number", "peer", "sent", "tell", "timer", "until", "wire"),
     )
+    peer: _Peer | None  # while it waits or is under way
+    channel: _Channel | None  # once it was sent
+    number: bytes  # its message id
+    wire: bytes
+    tell: Tell
+    sent: float
+    timer: float  # seconds until it is sent again
+    due: float  # when that is
+    until: float
+    ignored: int  # datagrams on its socket before it was asked
 
     def __init__(self, question: Question, octets: bytes, section: bytes) -> None:
         self.question = question
         self.octets = octets
         self.section = section
+        self.peer = self.channel = None
 
-    def start(self, number: bytes, now: float, timer: float, until: float, tell: Tell, ignored: int) -> None:
-        """Note that it goes under this message id now."""
+    def start(self, channel: _Channel, number: bytes, now: float, timer: float, ignored: int) -> None:
+        """Note that it goes over this channel under this message id now."""
+        self.channel = channel
         self.number = number
         self.wire = number + self.octets
         self.sent = now
         self.timer = timer
         self.due = now + timer
-        self.until = until
-        self.tell = tell
-        self.ignored = ignored  # datagrams on this socket before it was asked
+        self.ignored = ignored
 
     def is_answered_by(self, message: Message) -> bool:
         """Is this an answer, to this question? The message id is for the caller to compare."""
@@ -99,53 +109,30 @@ class UdpClient:
 
         `until` is a time of the event loop's clock, in seconds. The answer may be truncated.
         """
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self._move_to(loop)
-        peer = self._peers.get(server)
-        if peer is None:
-            peer = self._peers[server] = _Peer(server)
-        if not peer.slots.take():
-            async with asyncio.timeout_at(until):
-                await peer.slots.wait()
-        try:
-            number, pick = self.drawn()
-            channel = peer.channels[pick]
-            if channel is None or channel.is_worn(loop.time()):
-                channel = await self._renewed(loop, peer, pick)
-        except BaseException:
-            peer.slots.release()
-            raise
-        if self._sweeper is None or self._sweeper.done():
-            self._sweeper = loop.create_task(self._sweep(loop))
-        self.questions += 1
-        answer: asyncio.Future[Message] = loop.create_future()
-        channel.ask(number, query, until, loop.time(), partial(_deliver, answer))
+        answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.begin(server, query, until, partial(_deliver, answer))
         try:
             return await answer
         finally:
-            channel.forget(query)
+            if query.peer is not None:
+                query.peer.forget(query)
 
-    def begin(self, server: Server, query: Query, until: float, now: float, tell: Tell) -> bool:
-        """Ask at once, without a coroutine: `tell` is called with the query and its outcome, which may be truncated.
-
-        False where a socket or a slot has to be waited for: nothing was asked, use `exchange`.
-        """
+    def begin(self, server: Server, query: Query, until: float, tell: Tell) -> None:
+        """Ask without a coroutine; `tell` is called with the query and its outcome, which may be truncated."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._move_to(loop)
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep(loop))
         peer = self._peers.get(server)
-        if peer is None or self._sweeper is None or self._loop is not asyncio.get_running_loop():
-            return False
-        number, pick = self.drawn()
-        channel = peer.channels[pick]
-        if channel is None or channel.is_worn(now) or not peer.slots.take():
-            return False
+        if peer is None:
+            peer = self._peers[server] = _Peer(self, server, loop)
         self.questions += 1
-        channel.ask(number, query, until, now, tell)
-        return True
+        peer.ask(query, until, tell)
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave another event loop, whose questions nobody waits for any more."""
         for channel in tuple(self.channels):
-            channel.pending.clear()
             self.discard(channel)
         self._peers.clear()
         self._sweeper = None
@@ -153,12 +140,22 @@ class UdpClient:
 
     def close(self) -> None:
         """Close all sockets; whoever waits for an answer is told ConnectionAbortedError."""
+        ended = [query for peer in self._peers.values() for query in peer.take_all()]
         for channel in tuple(self.channels):
-            channel.fail(ConnectionAbortedError(None, "the socket was closed"))
             self.discard(channel)
         if self._sweeper is not None and not self._sweeper.get_loop().is_closed():
             self._sweeper.cancel()
         self._sweeper = None
+        for query in ended:
+            query.tell(query, ConnectionAbortedError(None, "the socket was closed"))
+
+    def open(self, peer: _Peer) -> _Channel:
+        """Open one more socket; raises OSError."""
+        channel = _Channel(self, peer, peer.loop)
+        self.channels.add(channel)
+        self._sockets.add(channel.socket)
+        channel.listen()
+        return channel
 
     def discard(self, channel: _Channel) -> None:
         """Close one socket."""
@@ -166,20 +163,6 @@ class UdpClient:
         self.channels.discard(channel)
         self._sockets.discard(channel.socket)
         channel.leave_peer()
-
-    async def _renewed(self, loop: asyncio.AbstractEventLoop, peer: _Peer, pick: int) -> _Channel:
-        async with peer.opening:
-            old = peer.channels[pick]
-            if old is not None and not old.is_worn(loop.time()):
-                return old  # another question opened it meanwhile
-            new = _Channel(self, peer, loop)
-            self.channels.add(new)
-            self._sockets.add(new.socket)
-            await new.listen()
-            peer.channels[pick] = new
-            if old is not None:
-                old.retire()
-            return new
 
     async def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send again what is overdue and end what had its time, until nothing was asked for a while."""
@@ -192,6 +175,8 @@ class UdpClient:
                     if channel.pending:
                         busy = now
                         channel.sweep(now)
+                for peer in tuple(self._peers.values()):
+                    peer.sweep(now)
                 if now - busy > IDLE:
                     return
         finally:  # also when the event loop ends, which cancels its tasks
@@ -201,17 +186,75 @@ class UdpClient:
 
 
 class _Peer:
-    """What is known of one server: how long it takes, and how much may be under way."""
+    """One server: its sockets, how long it takes, how much may be under way, and what waits for its turn."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, client: UdpClient, server: Server, loop: asyncio.AbstractEventLoop) -> None:
         self.server = server
+        self.loop = loop
         self.channels: list[_Channel | None] = [None] * SOCKETS
-        self.slots = Slots(FIRST_WINDOW)
-        self.opening = asyncio.Lock()
         self.timer = FIRST_TIMER
-        self._window = FIRST_WINDOW
+        self._client = client
+        self._window = self._free = FIRST_WINDOW
+        self._waiting: deque[Query] = deque()
         self._smoothed: float | None = None
         self._variation = 0.0
+
+    def ask(self, query: Query, until: float, tell: Tell) -> None:
+        """Send a question, or keep it until there is room for it."""
+        query.peer, query.until, query.tell = self, until, tell
+        query.sent = self.loop.time()
+        if self._free > 0:
+            self._send(query)
+        else:
+            self._waiting.append(query)
+
+    def _send(self, query: Query) -> None:
+        number, pick = self._client.drawn()
+        now = query.sent
+        channel = self.channels[pick]
+        if channel is None or channel.is_worn(now):
+            worn = channel
+            try:
+                channel = self.channels[pick] = self._client.open(self)
+            except OSError as error:
+                query.peer = None
+                query.tell(query, error)
+                return
+            if worn is not None:
+                worn.retire()
+        self._free -= 1
+        channel.send(number, query, now)
+
+    def forget(self, query: Query) -> None:
+        """Take a question from those under way, or from those that wait."""
+        query.peer = None
+        if query.channel is None:
+            self._waiting.remove(query)
+            return
+        query.channel.drop(query)
+        self._free += 1
+        while self._waiting and self._free > 0:
+            following = self._waiting.popleft()
+            following.sent = self.loop.time()
+            self._send(following)
+
+    def take_all(self) -> list[Query]:
+        """Forget all questions, and give them."""
+        taken = [
+            *self._waiting,
+            *(q for one in self._client.channels if one.peer is self for q in one.pending.values()),
+        ]
+        self._waiting.clear()
+        self._free = self._window
+        for query in taken:
+            query.peer = None
+        return taken
+
+    def sweep(self, now: float) -> None:
+        """End what had its time before its turn came."""
+        for query in [query for query in self._waiting if query.until <= now]:
+            self.forget(query)
+            query.tell(query, TimeoutError())
 
     def heard(self, seconds: float) -> None:
         """Learn from an answer that came so long after the question went."""
@@ -219,7 +262,7 @@ class _Peer:
             self._window < OUTSTANDING
         ):  # like a TCP connection's slow start: each answer makes room for one more
             self._window += 1
-            self.slots.release()
+            self._free += 1
         if self._smoothed is None:  # RFC 6298 §2.2
             self._smoothed, self._variation = seconds, seconds / 2
         else:  # RFC 6298 §2.3
@@ -235,6 +278,7 @@ class _Channel(asyncio.DatagramProtocol):
         self.socket = _connected(peer.server)
         self.pending: dict[bytes, Query] = {}  # by message id
         self._client, self.peer, self.loop = client, peer, loop
+        self._opening: asyncio.Task[None] | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._send: Callable[[bytes], object] = self.socket.send
         self._questions_left = client.questions_per_socket
@@ -242,12 +286,18 @@ class _Channel(asyncio.DatagramProtocol):
         self._retired = False
         self._ignored, self._last_ignored = 0, ""
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         try:
             self.loop.add_reader(self.socket, self._drain)
         except NotImplementedError:  # the event loop of Windows has datagram endpoints only
-            self._transport, _ = await self.loop.create_datagram_endpoint(lambda: self, sock=self.socket)
-            self._send = self._transport.sendto
+            self._send = lambda _octets: None
+            self._opening = self.loop.create_task(self._open_endpoint())
+
+    async def _open_endpoint(self) -> None:
+        self._transport, _ = await self.loop.create_datagram_endpoint(lambda: self, sock=self.socket)
+        self._send = self._transport.sendto
+        for query in tuple(self.pending.values()):  # asked meanwhile
+            self._transmit(query, query.sent)
 
     def is_worn(self, now: float) -> bool:
         return self._questions_left <= 0 or now > self._worn_at
@@ -267,28 +317,26 @@ class _Channel(asyncio.DatagramProtocol):
             self.socket.close()
         elif self._transport is not None:
             self._transport.abort()
+        elif self._opening is not None:
+            self._opening.cancel()
+            self.socket.close()
         elif self.socket.fileno() >= 0:
             self.loop.remove_reader(self.socket)
             self.socket.close()
 
-    def ask(self, number: bytes, query: Query, until: float, now: float, tell: Tell) -> None:
+    def send(self, number: bytes, query: Query, now: float) -> None:
         """Send a question under this message id, or another when that one is taken."""
         while number in self.pending:
             number, _ = self._client.drawn()
-        query.start(number, now, self.peer.timer, until, tell, self._ignored)
+        query.start(self, number, now, self.peer.timer, self._ignored)
         self.pending[number] = query
         self._questions_left -= 1
         self._transmit(query, now)
 
-    def forget(self, one: Query) -> bool:
-        """Take a question from those under way; False if it is not among them any more."""
-        if self.pending.get(one.number) is not one:
-            return False
-        del self.pending[one.number]
-        self.peer.slots.release()
+    def drop(self, query: Query) -> None:
+        del self.pending[query.number]
         if self._retired and not self.pending:
             self._client.discard(self)
-        return True
 
     def sweep(self, now: float) -> None:
         for one in tuple(self.pending.values()):
@@ -307,7 +355,8 @@ class _Channel(asyncio.DatagramProtocol):
             self._end(one, type(error)(*error.args))
 
     def _end(self, one: Query, outcome: Outcome) -> None:
-        if self.forget(one):
+        if one.peer is not None:  # else another outcome ended it just now
+            self.peer.forget(one)
             one.tell(one, outcome)
 
     def datagram_received(self, data: bytes, _addr: object) -> None:
@@ -354,7 +403,7 @@ class _Channel(asyncio.DatagramProtocol):
         # After a repetition too the time counts from the first sending: too long at worst. Leaving it out would
         # never show that the server has become slower than the timer (RFC 6298 §3 has no such samples).
         self.peer.heard(now - one.sent)
-        self.forget(one)
+        self.peer.forget(one)
         one.tell(one, message)
 
     def _ignore(self, what: str) -> None:

@@ -70,12 +70,12 @@ async def exo_auth_client(port: int, domains: list[str], in_flight: int) -> dict
     from exo_auth.domain_name import DomainName
     from exo_auth.facts.dns import Answer, Found, Missing
     from exo_auth.lookup.resolver import StubResolver
-    from exo_auth.lookup.wire import Data
+    from exo_auth.lookup.wire import Data, Mx
 
     def text(value: object) -> str:
         if isinstance(value, tuple):
             return b"".join(value).decode()
-        return f"{value.preference} {value.host}" if hasattr(value, "host") else str(value)
+        return f"{value.preference} {value.host}" if isinstance(value, Mx) else str(value)
 
     async with StubResolver((("127.0.0.1", port),), timeout=10.0) as resolver:
 
