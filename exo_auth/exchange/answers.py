@@ -21,6 +21,7 @@ from exo_auth.exchange.reason import field_of, reason_of, tidy
 _INT_TYPES = frozenset(
     f"System.{name}" for name in ("Byte", "Int16", "Int32", "Int64", "UInt16", "UInt32", "UInt64")
 )
+_NESTED = (dict, list)
 MORE_RESULTS = "There are more results available than are currently displayed"
 
 
@@ -83,11 +84,12 @@ def _rows(value: Any) -> tuple[Mapping[str, Any], ...] | None:
 
 def bare(row: Mapping[str, Any]) -> dict[str, Any]:
     """Give a row without its `@` keys; they type the values they stand beside."""
-    return {
-        key: _typed(value, row.get(f"{key}@data.type"), row.get(f"{key}@odata.type"))
-        for key, value in row.items()
-        if "@" not in key
-    }
+    plain = {key: value for key, value in row.items() if "@" not in key}
+    typed = {key.partition("@")[0] for key in row if "@" in key}
+    for key, value in plain.items():  # most values stand alone, and a listing has thousands of them
+        if key in typed or isinstance(value, _NESTED):
+            plain[key] = _typed(value, row.get(f"{key}@data.type"), row.get(f"{key}@odata.type"))
+    return plain
 
 
 def _typed(value: Any, data_type: Any, odata_type: Any) -> Any:

@@ -6,7 +6,7 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import ProtocolError
 from exo_auth.exchange import cmdlets, decode
 from exo_auth.exchange.cmdlet import UNLIMITED
-from exo_auth.exchange.decode import Organization
+from exo_auth.exchange.decode import DkimListing, Organization
 from exo_auth.exchange.mail_flow_client import MailFlowReader, MailFlowWriter
 from exo_auth.exchange.transport import CmdletAnswer
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig
@@ -25,6 +25,10 @@ class ExchangeReader(MailFlowReader):
         Never asks for one domain: to an unknown one the service may answer with all rows, none or an error.
         """
         return decode.dkim_signing_configs(self._ask(cmdlets.GET_DKIM, {}))
+
+    def dkim_listing(self) -> DkimListing:
+        """List every DKIM configuration as `dkim_signing_configs` does, to be decoded where it is looked at."""
+        return DkimListing(self._ask(cmdlets.GET_DKIM, {}))
 
     def organization(self) -> Organization:
         """Say which organization answers; raises an ExchangeError."""

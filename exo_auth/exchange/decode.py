@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from exo_auth.domain_name import DomainName
+from exo_auth.errors import InputError
 from exo_auth.exchange.cmdlets import GET_ACCEPTED_DOMAIN, GET_DKIM, GET_ORGANIZATION_CONFIG
 from exo_auth.exchange.fields import Row
 from exo_auth.exchange.transport import CmdletAnswer
@@ -42,6 +45,43 @@ def accepted_domains(answer: CmdletAnswer) -> tuple[AcceptedDomain, ...]:
 def dkim_signing_configs(answer: CmdletAnswer) -> tuple[DkimSigningConfig, ...]:
     """Decode Get-DkimSigningConfig; raises ProtocolError with row and field."""
     return tuple(_dkim_signing_config(row) for row in rows_of(GET_DKIM, answer))
+
+
+class DkimListing:
+    """One Get-DkimSigningConfig answer, of which a row is decoded when its domain is asked for.
+
+    Reading back thousands of rows to look at a few must not cost what reading them all costs.
+    """
+
+    def __init__(self, answer: CmdletAnswer) -> None:
+        self._answer = answer
+        self._numbers: dict[DomainName, int] = {}
+        for number, row in enumerate(answer.rows, 1):
+            self._numbers.setdefault(_domain_of(number, row, answer), number)
+
+    def dkim_config(self, domain: DomainName) -> DkimSigningConfig | None:
+        """Give the domain's configuration, None where none is listed; raises ProtocolError with row and field."""
+        number = self._numbers.get(domain)
+        if number is None:
+            return None
+        row = Row(GET_DKIM, number, self._answer.rows[number - 1], self._answer.correlation)
+        return _dkim_signing_config(row)
+
+
+def _domain_of(number: int, row: Mapping[str, Any], answer: CmdletAnswer) -> DomainName:
+    text = row.get("Domain")
+    try:
+        if isinstance(text, str):
+            return _name(text.strip())
+    except InputError:
+        pass  # the strict reader says what is wrong with it
+    return Row(GET_DKIM, number, row, answer.correlation).name("Domain")
+
+
+@lru_cache(maxsize=16384)
+def _name(text: str) -> DomainName:
+    """Read a name once: listing after listing brings the same ones."""
+    return DomainName.parse_lookup(text)
 
 
 def organizations(answer: CmdletAnswer) -> tuple[Organization, ...]:

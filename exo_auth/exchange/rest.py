@@ -24,6 +24,7 @@ from exo_auth.exchange.cmdlets import ALLOWED, allowed_cmdlet
 from exo_auth.exchange.errors_on_wire import Failure, failure_of
 from exo_auth.exchange.grants import GRANTS, grants_of
 from exo_auth.exchange.http_answer import Call, HttpAnswer
+from exo_auth.exchange.lane import Lane
 from exo_auth.exchange.retry import Repeater, RetryLimits
 from exo_auth.exchange.transport import CmdletAnswer
 from exo_auth.exchange.wire import NoAnswer, Question, Wire
@@ -71,7 +72,10 @@ class _Execution:
 
 
 class RestTransport:
-    """Runs cmdlets over HTTPS, one at a time; `requests_sent` counts every request that was tried."""
+    """Runs cmdlets over HTTPS: one read and one write at a time, which may go side by side in two threads.
+
+    `requests_sent` counts every request that was tried.
+    """
 
     def __init__(
         self,
@@ -95,33 +99,38 @@ class RestTransport:
         self._user_agent = user_agent
         self._anchor = anchor
         self._limits = limits or Limits()
+        self._sleep = sleep
         self._repeater = Repeater(self._limits.retry, sleep, clock, chance)
         self._clock = clock
         self._now = now
         self._new_id = new_id
         self._connection_id = new_id()
-        self._wire = Wire(cloud.ca_file, clock=clock, body_limit=self._limits.body)
-        self._lock = threading.Lock()  # one cmdlet at a time in a tenant
+        self._reads, self._writes = (
+            Lane(Wire(cloud.ca_file, clock=clock, body_limit=self._limits.body)) for _ in range(2)
+        )
+        self._count_lock = threading.Lock()
         self.requests_sent = 0
 
     def invoke(self, cmdlet: str, parameters: Mapping[str, Any], *, is_write: bool = False) -> CmdletAnswer:
         """Run `cmdlet` and follow its pages; a write is repeated only where nothing was done."""
         allowed = allowed_cmdlet(cmdlet, parameters, is_write=is_write)
-        with self._lock:
+        lane = self._writes if is_write else self._reads
+        with lane.lock:
             if is_write:
-                self._wire.forget_connections()  # a fresh one: if it fails to open, nothing was sent
+                lane.prepare(self._clock())
             run = self._execution(cmdlet, is_write=is_write)
             result = self._listing(run, cmdlet, parameters)
             if isinstance(result, Failure) and result.stale_page:
                 more = {"ResultSize": UNLIMITED} if "ResultSize" in allowed.parameters else {}
                 result = self._listing(run, cmdlet, {**parameters, **more})
+            lane.hush(self._clock(), None)
         if isinstance(result, Failure):
             raise result.error
         return result
 
     def granted_cmdlets(self) -> frozenset[str]:
         """Name the cmdlets the caller may run, lower case; the service lists them for its own module."""
-        with self._lock:
+        with self._reads.lock:
             run = self._execution(GRANTS, is_write=False)
             url = self._addresses.granted(self._base)
             names = self._ask(run, url, None, {"CommandName": "*"}, grants_of)
@@ -131,7 +140,13 @@ class RestTransport:
 
     def close(self) -> None:
         """Let go of connections."""
-        self._wire.close()
+        self._reads.wire.close()
+        self._writes.wire.close()
+
+    def _lanes(self, run: _Execution) -> tuple[Lane, Lane]:
+        """Give the lane of a call, and the other one."""
+        lanes = self._reads, self._writes
+        return lanes[::-1] if run.call.is_write else lanes
 
     def _execution(self, name: str, *, is_write: bool) -> _Execution:
         call = Call(name, self._tenant_id, self._new_id(), is_write)
@@ -178,7 +193,16 @@ class RestTransport:
     def _ask(
         self, run: _Execution, url: str, body: bytes | None, extra: Mapping[str, str], read: Reading[T]
     ) -> T | Failure:
+        lane, other = self._lanes(run)
+
         def attempt() -> T | Failure:
+            if (quiet := other.quiet_until - self._clock()) > 0:
+                self._sleep(quiet)
+            result = ask()
+            lane.hush(self._clock(), result.retry_after if isinstance(result, Failure) else None)
+            return result
+
+        def ask() -> T | Failure:
             token = self._checked(self._tokens.token(), run)
             answer = self._send(run, url, body, extra, token)
             if isinstance(answer, HttpAnswer) and answer.status == 401 and not run.renewed:
@@ -199,13 +223,15 @@ class RestTransport:
     ) -> HttpAnswer | Failure:
         for _ in range(_HOPS):
             question = self._question(run, url, body, {**self._headers(run, token), **extra})
-            self.requests_sent += 1
+            with self._count_lock:
+                self.requests_sent += 1
             run.answer = None
-            answer = self._wire.ask(question)
+            lane, _ = self._lanes(run)
+            answer = lane.wire.ask(question)
             if isinstance(answer, NoAnswer):
                 _log.debug("%s: %s", self._correlation(run), answer.what)
                 return self._nothing(run, answer, url)
-            run.answer = answer
+            run.answer, lane.answered_at = answer, self._clock()
             _log.debug("%s", self._correlation(run))
             if answer.status not in _REDIRECTS:
                 return answer

@@ -15,13 +15,14 @@ from exo_auth.plan.dkim import Scene
 from exo_auth.plan.outcome import RunReport
 from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.plan_file import OCTODNS, check_applyable, from_text
-from exo_auth.run.apply import Look, Run, apply_plan
+from exo_auth.run.apply import Run, apply_plan
 from exo_auth.run.hands import Hands, Patience
 from exo_auth.run.hooks import AfterChange, ToldJournal
 from exo_auth.run.interrupt import Interrupt
 from exo_auth.run.jitter import jitter
 from exo_auth.run.journal import FILE_NAME, Journal, read
 from exo_auth.run.observe import Observation, observe, observe_tenant
+from exo_auth.run.pipeline import Look
 from exo_auth.run.preflight import preflight
 from exo_auth.run.recover import recover
 from exo_auth.run.run_id import new_run_id
@@ -58,6 +59,7 @@ def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], Non
 
 def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner, say: Say) -> Prepared:
     """Observe, check the caller's rights, plan."""
+    seen_at = utc_now()  # asking DNS takes its time, and the look at the tenant ages meanwhile
     observation = observe(session, patterns, say)
     plan = planner(observation.scene)
     if session.settings.octodns_config is not None:
@@ -65,7 +67,7 @@ def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner
 
         plan = with_publication(plan, open_zones(session.settings), session.settings.limits)
     preflight(session, cmdlets_of(plan))
-    look = Look(observation.scene.tenant, utc_now())
+    look = Look(observation.scene.tenant, seen_at)
     return Prepared(plan, look, observation, observation.recovery.notes)
 
 

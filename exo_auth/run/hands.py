@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from exo_auth.run.trades import Trade
 
 
+class Listing(Protocol):
+    """DKIM configurations as one look showed them; `TenantFacts` is one."""
+
+    def dkim_config(self, domain: DomainName) -> DkimSigningConfig | None:
+        """Give a domain's configuration, None where the tenant lists none; raises ExchangeError."""
+        ...
+
+
 class Reader(Protocol):
     """The reading half of Exchange: it has no method that changes anything."""
 
@@ -32,6 +40,10 @@ class Reader(Protocol):
 
     def dkim_signing_configs(self) -> tuple[DkimSigningConfig, ...]:
         """List all DKIM configurations."""
+        ...
+
+    def dkim_listing(self) -> Listing:
+        """List all DKIM configurations, to be decoded where they are looked at."""
         ...
 
 

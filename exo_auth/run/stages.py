@@ -9,10 +9,10 @@ from exo_auth.domain_name import DomainName
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.selection import Tags, matching
-from exo_auth.run.apply import Look
 from exo_auth.run.carry_out import Prepared, cmdlets_of
 from exo_auth.run.journal import FILE_NAME, read
 from exo_auth.run.observe import Observation, observe
+from exo_auth.run.pipeline import Look
 from exo_auth.run.playbook import Playbook, Stage
 from exo_auth.run.preflight import preflight
 from exo_auth.run.service_clock import utc_now

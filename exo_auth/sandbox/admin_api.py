@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import random
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -38,7 +40,10 @@ LONGEST_BATCH = 10
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """One request as it came, for assertions; the Authorization header is left out."""
+    """One request as it came, for assertions; the Authorization header is left out.
+
+    `at` is when it came, by the sandbox's clock; `seconds` lie between its coming and its answer's going.
+    """
 
     cmdlet: str
     identity: str
@@ -47,6 +52,7 @@ class LoggedRequest:
     headers: Mapping[str, str]
     document: Any
     path: str
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,22 +111,27 @@ class AdminApi:
         parts = [part for part in request.path.split("/") if part]
         if not parts or parts[0].lower() != "adminapi":
             return None
-        response = self._route(request, parts)
+        at, begun = self._clock.now(), time.monotonic()
         cmdlet, identity, document = _told(request)
+        response = self._finished(request, self._route(request, parts))
+        taken = time.monotonic() - begun
+        if fault := self._faults.take("latency", cmdlet=cmdlet, domain=identity):
+            response = _not_sooner(response, _seconds_of(fault.value) - taken)
         headers = {name: value for name, value in request.headers.items() if name != "authorization"}
         with self._log_lock:
             self._log.append(
                 LoggedRequest(
                     cmdlet or parts[-1],
                     identity,
-                    self._clock.now(),
+                    at,
                     response.status,
                     headers,
                     document,
                     request.path,
+                    taken + response.delay_seconds,
                 )
             )
-        return self._finished(request, response)
+        return response
 
     def _route(self, request: Request, parts: list[str]) -> Response:
         if len(parts) != 4:
@@ -410,6 +421,16 @@ def _selected(rows: list[dict[str, Any]], request: Request) -> list[dict[str, An
     if not wanted:
         return rows
     return [{key: value for key, value in row.items() if key.split("@")[0].lower() in wanted} for row in rows]
+
+
+def _not_sooner(response: Response, seconds: float) -> Response:
+    return replace(response, delay_seconds=max(response.delay_seconds, seconds, 0.0))
+
+
+def _seconds_of(span: str | None) -> float:
+    """Draw from a span of milliseconds, such as 150-300."""
+    least, _, most = (span or "150-300").partition("-")
+    return random.uniform(float(least), float(most or least)) / 1000  # noqa: S311 - nothing secret is drawn
 
 
 def _throttled(value: str | None) -> Response:

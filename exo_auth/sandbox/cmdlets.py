@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from exo_auth.sandbox import mail_flow
 from exo_auth.sandbox.clock import SandboxClock
+from exo_auth.sandbox.dkim_state import DkimState, DomainSpec
 from exo_auth.sandbox.refusal import NOT_FOUND, Refused
 from exo_auth.sandbox.rows import accepted_domain_row, dkim_row, dkim_row_without_keys, organization_row
 from exo_auth.sandbox.switches import Switches
@@ -27,6 +29,7 @@ class Cmdlets:
         self._clock = clock
         self._switches = switches
         self._born = clock.now()
+        self._dkim_rows: dict[str, tuple[DkimState, bool, dict[str, Any]]] = {}  # of the last listing
 
     def run(self, cmdlet: str, values: Mapping[str, Any]) -> tuple[Rows, list[str]]:
         """Run one cmdlet by its documented name."""
@@ -78,10 +81,7 @@ class Cmdlets:
         for domain, state in self._tenant.states().items():
             spec = self._tenant.spec(domain)
             if spec is not None:
-                targets = self._tenant.targets(domain)
-                found[domain] = dkim_row(
-                    spec, state, targets, self._tenant.initial_domain, self._switches, now
-                )
+                found[domain] = self._dkim_row(spec, state, now)
         for spec in self._tenant.without_keys():
             found[spec.name.lower()] = dkim_row_without_keys(spec, self._tenant.initial_domain, now)
         if not identity:
@@ -89,6 +89,16 @@ class Cmdlets:
         if identity.lower() in found:
             return [found[identity.lower()]]
         return self._unknown(identity, list(found.values()))
+
+    def _dkim_row(self, spec: DomainSpec, state: DkimState, now: datetime) -> dict[str, Any]:
+        """Give the row of the last listing again while it is the same: listings are long, changes few."""
+        is_pending = now < state.rotate_on
+        kept = self._dkim_rows.get(spec.name)
+        if kept is None or kept[:2] != (state, is_pending):
+            targets = self._tenant.targets(spec.name)
+            row = dkim_row(spec, state, targets, self._tenant.initial_domain, self._switches, now)
+            kept = self._dkim_rows[spec.name] = (state, is_pending, row)
+        return kept[2]
 
     def _unknown(self, identity: str, rows: Rows) -> Rows:
         choice = self._switches.unknown_identity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,6 +59,10 @@ class DkimState:
     def active(self, now: datetime) -> str:
         """Name the selector that signs at `now`."""
         return self.after if now >= self.rotate_on else self.before
+
+    def copy(self) -> DkimState:
+        """Give a state of its own that later writes do not reach."""
+        return replace(self, sizes=dict(self.sizes), keys=dict(self.keys), extra=dict(self.extra))
 
     def to_state(self) -> dict[str, Any]:
         """Give the state as plain JSON values."""

@@ -19,6 +19,7 @@ FAULT_KINDS: dict[str, str] = {
     "reset-after": "the connection breaks after the cmdlet took effect",
     "timeout-after": "the cmdlet takes effect, the answer comes too late; value: seconds, 30 by default",
     "slow": "the answer waits; value: seconds, 2 by default",
+    "latency": "no answer comes sooner; value: milliseconds, one number or a span, 150-300 by default",
     "slow-bytes": "the body drips; value: seconds between bytes, 0.05 by default",
     "expired-token": "401: the token is expired",
     "claims-challenge": "401 that asks for a token with more claims",

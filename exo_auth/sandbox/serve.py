@@ -268,7 +268,13 @@ class Sandbox:
     def requests_document(self) -> list[dict[str, Any]]:
         """Give the admin API's log as plain JSON values."""
         return [
-            {"cmdlet": r.cmdlet, "identity": r.identity, "at": r.at.isoformat(), "status": r.status}
+            {
+                "cmdlet": r.cmdlet,
+                "identity": r.identity,
+                "at": r.at.isoformat(),
+                "status": r.status,
+                "seconds": r.seconds,
+            }
             for r in self.requests
         ]
 

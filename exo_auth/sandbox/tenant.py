@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from exo_auth.sandbox.refusal import EXISTS, VALIDATION, Refused, not_found
 from exo_auth.sandbox.switches import Switches
 
 SELECTORS = ("selector1", "selector2")
+LOOKS_EVERY = timedelta(minutes=15)  # LastChecked moves no more often, unless what is seen changed
 
 
 class SandboxTenant:
@@ -78,8 +78,8 @@ class SandboxTenant:
             self._tick()
             now = self._clock.now()
             if self._former is not None and now < self._former[0]:
-                return copy.deepcopy(self._former[1])
-            return copy.deepcopy(self._states)
+                return _copies(self._former[1])
+            return _copies(self._states)
 
     def without_keys(self) -> tuple[DomainSpec, ...]:
         """Give the domains that are listed although they have no keys."""
@@ -205,7 +205,7 @@ class SandboxTenant:
     def hold_reads(self, span: timedelta) -> None:
         """Let reads see what is there now until `span` of the sandbox's time is over."""
         with self._lock:
-            self._former = (self._clock.now() + span, copy.deepcopy(self._states))
+            self._former = (self._clock.now() + span, _copies(self._states))
             self.mail_flow.hold_reads(self._former[0])
 
     # Keeping
@@ -291,9 +291,15 @@ class SandboxTenant:
 
     def _tick(self) -> None:
         """Look at the CNAMEs again, as the service does now and then."""
+        now = self._clock.now()
         for domain, state in self._states.items():
             spec = self._specs[domain]
             if spec.initial or not state.enabled:
                 continue
-            state.status = "Valid" if self._sees_cnames(spec) else "CnameMissing"
-            state.last_checked = self._clock.now()
+            status = "Valid" if self._sees_cnames(spec) else "CnameMissing"
+            if status != state.status or now - state.last_checked >= LOOKS_EVERY:
+                state.status, state.last_checked = status, now
+
+
+def _copies(states: dict[str, DkimState]) -> dict[str, DkimState]:
+    return {domain: state.copy() for domain, state in states.items()}

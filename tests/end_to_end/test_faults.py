@@ -43,6 +43,7 @@ MET_BY_A_WRITE = [
     Case("reset-before", "no answer, no effect", result=Result.UNKNOWN, code=6, rotations=0, says="looking"),
     Case("reset-after", "no answer, but it took effect", says="seen in effect"),
     Case("slow", "an answer that takes its time", value="0.3"),
+    Case("latency", "an answer that comes no sooner", value="20-40"),
     Case("slow-bytes", "a body that drips", value="0.001"),
     Case("expired-token", "a new token, once", cmdlet=""),
     Case("claims-challenge", "a new token with the claims asked for", cmdlet=""),

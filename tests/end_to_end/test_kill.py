@@ -5,13 +5,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from bench import Bench
 
-from exo_auth.run.journal import FILE_NAME, verify
+from exo_auth.run.journal import FILE_NAME, read, verify
+from exo_auth.run.recover import open_changes
+from exo_auth.sandbox.dkim_state import DomainSpec
+from exo_auth.sandbox.faults import Fault
+from exo_auth.sandbox.serve import Sandbox, SandboxOptions
 
 DOMAIN = "due-a.example"
 ROTATE = "Rotate-DkimSigningConfig"
@@ -26,24 +31,25 @@ from exo_auth.run.config import load
 from exo_auth.run.journal import Journal
 from exo_auth.run.session import WritingSession
 
-event, moment = sys.argv[1:]
+event, moment, number, pattern = sys.argv[1:]
+left = int(number)
 
 class Fatal(Journal):
     def append(self, kind, **rest):
-        if (kind, moment) == (event, "before"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if (kind, moment) == (event, "torn"):
+        global left
+        left -= kind == event
+        if kind != event or left:
+            return super().append(kind, **rest)
+        if moment == "torn":
             with self.path.open("ab") as file:
                 file.write(b'{"n":')
-            os.kill(os.getpid(), signal.SIGKILL)
-        line = super().append(kind, **rest)
-        if (kind, moment) == (event, "after"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return line
+        if moment == "after":
+            super().append(kind, **rest)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 settings = load({}, environment=os.environ)
 with WritingSession(settings, os.environ, warn=print) as session:
-    prepared = make_plan(session, ["due-a.example"], plan_rotation, lambda text: None)
+    prepared = make_plan(session, [pattern], plan_rotation, lambda text: None)
     carry_out(session, prepared, reason="", say=lambda text: None, open_journal=Fatal.open)
 """
 
@@ -62,16 +68,68 @@ def environment(bench: Bench) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": path, "HOME": str(bench.state), **bench.environment}
 
 
+def killed_at(bench: Bench, event: str, moment: str, number: int, pattern: str) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, event, moment, str(number), pattern],
+        env=environment(bench),
+        capture_output=True,
+        text=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+
+
 @pytest.mark.parametrize(("event", "moment", "done", "says", "reason"), STEPS, ids=[row[4] for row in STEPS])
 def test_killed_at_a_step_of_the_journal(
     bench: Bench, event: str, moment: str, done: int, says: str, reason: str
 ) -> None:
-    killed = subprocess.run(
-        [sys.executable, "-c", SCRIPT, event, moment], env=environment(bench), capture_output=True, text=True
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    killed_at(bench, event, moment, 1, DOMAIN)
     assert bench.box.tenant.rotations(DOMAIN) == done, reason
     _next_runs(bench, says)
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Bench]:
+    """A tenant with seven due domains, in which every call takes its time: changes are read back beside the next."""
+    initial = DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True)
+    due = tuple(DomainSpec(f"d{number}.example") for number in range(7))
+    with Sandbox(SandboxOptions((initial, *due))) as box:
+        box.faults.add(Fault("latency", value="10-40", count=0))
+        bench = Bench(box, tmp_path / "state")
+        bench.environment["EXO_AUTH_MAX_SHARE"] = "100%"
+        yield bench
+
+
+LINES = [  # event, moment, its number, reason
+    ("intent", "after", 2, "the second is announced, the first not yet read back"),
+    ("result", "before", 1, "the first is read back while another is under way"),
+    ("result", "torn", 2, "the end of the second is cut short"),
+    ("result", "after", 3, "three are read back and written down"),
+    ("intent", "before", 6, "several are sent and not read back"),
+    ("result", "before", 7, "all are sent"),
+]
+
+
+@pytest.mark.parametrize(("event", "moment", "number", "reason"), LINES, ids=[row[3] for row in LINES])
+def test_killed_with_several_changes_under_way(
+    busy: Bench, event: str, moment: str, number: int, reason: str
+) -> None:
+    killed_at(busy, event, moment, number, "*")
+    lines = tuple(read(_journal(busy)))
+    left_open = open_changes(lines)
+    assert left_open, reason
+    busy.box.faults.clear()
+    at_once = busy.run("*")
+    rotated = {domain for domain, count in busy.rotations().items() if count}
+    found = " ".join(at_once.notes)
+    left_alone = {deferral.target for deferral in at_once.plan.deferrals}
+    for opened in left_open:  # each is told to be done, or it may still happen and is left alone
+        target = opened.change.target
+        assert target.ascii in rotated if f"rotate of {target}" in found else target in left_alone
+    assert max(busy.rotations().values()) == 1, "done twice"
+    busy.box.advance(timedelta(hours=1))
+    assert busy.run("*").exit_code == 0
+    assert set(busy.rotations().values()) == {1}, "lost, or done twice"
+    assert verify(_journal(busy)).error is None
 
 
 @pytest.mark.parametrize(
