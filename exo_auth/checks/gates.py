@@ -90,7 +90,16 @@ HOLDS: dict[Gate, frozenset[str]] = {
     | {"MX-MISSING", "MX-NOADDR", "MX-CNAME", "STS-MULTI", "STS-SYNTAX", "STS-ID"},
     Gate.MTA_STS_ENFORCE: _TLSRPT
     | _POLICY_FILE
-    | {"STS-TXT-MISSING", "STS-MULTI", "STS-SYNTAX", "STS-ID", "STS-ID-STALE", "MX-MISSING", "MX-NOADDR"},
+    | {
+        "STS-TXT-MISSING",
+        "STS-MULTI",
+        "STS-SYNTAX",
+        "STS-ID",
+        "STS-ID-STALE",
+        "STS-ID-ALONE",
+        "MX-MISSING",
+        "MX-NOADDR",
+    },
     Gate.MX: frozenset(
         {"MX-MISSING", "MX-NULL", "MX-NULL-BESIDE", "MX-CNAME", "MX-NOADDR", "MX-ADDRESS", "MX-CLIENT-HOST"}
     ),

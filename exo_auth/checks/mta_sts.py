@@ -22,6 +22,7 @@ from exo_auth.facts.domain import (
     PolicyFetch,
 )
 from exo_auth.records import mta_sts, mta_sts_policy
+from exo_auth.records.mta_sts_id import id_of, is_digest
 from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
 
 SHORT_LIFE = 86400  # seconds
@@ -60,17 +61,27 @@ def policy_state(sts: MtaStsFacts) -> PolicyState | None:
 
 
 def check_stale_id(facts: DomainFacts, before: PolicyState | None) -> tuple[Finding, ...]:
-    """Tell that the file is another than before while its id is the same (RFC 8461 §3.1)."""
+    """Tell that of file and id one changed since a baseline and the other did not (RFC 8461 §3.1)."""
     now = policy_state(facts.mta_sts) if facts.mta_sts is not None else None
-    if now is None or before is None or now.id != before.id or now.digest == before.digest:
+    if now is None or before is None or (now.id == before.id) == (now.digest == before.digest):
         return ()
+    if now.id == before.id:
+        return (
+            finding(
+                "STS-ID-STALE",
+                facts.domain,
+                "the policy changed and its id did not",
+                seen=f"id={now.id} announced another file before",
+                wanted="a new id",
+            ),
+        )
     return (
         finding(
-            "STS-ID-STALE",
+            "STS-ID-ALONE",
             facts.domain,
-            "the policy changed and its id did not",
-            seen=f"id={now.id} announced another file before",
-            wanted="a new id",
+            "the id changed and the policy did not",
+            seen=f"id={before.id} announced the same file before id={now.id}",
+            wanted="the new file, then a new id",
         ),
     )
 
@@ -230,8 +241,23 @@ def _policy_findings(facts: DomainFacts, sts: MtaStsFacts, now: datetime) -> Ite
         )
     for policy in policies.values():
         yield from _content_findings(facts, policy)
+        yield from _pair_findings(domain, sts, policy)
         break
     yield from _caa_findings(domain, host, sts)
+
+
+def _pair_findings(domain: DomainName, sts: MtaStsFacts, policy: MtaStsPolicy) -> Iterator[Finding]:
+    """Hold an id that is the digest of a file against the file: nothing need be remembered for that."""
+    state = policy_state(sts)
+    if state is None or not is_digest(state.id) or state.id == id_of(policy):
+        return
+    yield finding(
+        "STS-ID-STALE",
+        domain,
+        "the id announces another file than the one that is served",
+        seen=f"id={state.id}",
+        wanted=f"id={id_of(policy)} for this file, or the file of that id",
+    )
 
 
 def _fetch_findings(domain: DomainName, host: str, fetch: PolicyFetch, now: datetime) -> Iterator[Finding]:

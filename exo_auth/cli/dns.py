@@ -13,6 +13,7 @@ from exo_auth.cli.talk import clear_progress, note, progress, put, warner
 if TYPE_CHECKING:
     from exo_auth.domain_name import DomainName
     from exo_auth.facts.tenant import DkimSigningConfig
+    from exo_auth.plan.record_set import RecordChange
     from exo_auth.run.record_export import DomainRecords, RecordWish
     from exo_auth.run.settings import Settings
 
@@ -116,11 +117,11 @@ def export(
     refused = False
     documents = []
     for one in found:
-        sets = [c.as_set for c in one.changes if not c.refusal and (c.is_needed or not only_changes)]
+        sets = [c.as_set for c in one.changes if not export_refusal(c) and (c.is_needed or not only_changes)]
         for change in one.changes:
-            if change.refusal and change.is_needed:
+            if change.is_needed and (why := export_refusal(change)):
                 refused = True
-                note(common, f"refused: {change.owner.unicode} {change.type}: {change.refusal}")
+                note(common, f"refused: {change.owner.unicode} {change.type}: {why}")
         if settings.output == "json":
             documents.append(
                 sets_document(one.zone, sets, one.notes, one.host) | {"domain": one.domain.ascii}
@@ -134,6 +135,13 @@ def export(
     if settings.output == "json":
         put(to_text({"schema": "exo-auth/dns-export/1", "domains": documents}))
     raise typer.Exit(EXIT_REFUSED if refused else 0)
+
+
+def export_refusal(change: RecordChange) -> str:
+    """Say why a set must not be written as text, "" where it may."""
+    if change.is_readable:
+        return change.refusal
+    return "it holds a value with octets outside ASCII, which text would destroy: use dns apply, or change it by hand"
 
 
 def records_of(

@@ -151,15 +151,13 @@ def advance_mta_sts(common: Common, domain: Domain, mx: Patterns = None, max_age
 
 
 def _step(common: Common, domain: str, mode: str, mx: list[str] | None, max_age: int | None) -> None:
-    from datetime import UTC, datetime
-
     from exo_auth.cli.talk import note, put
     from exo_auth.render.record_change_text import changes_text
     from exo_auth.run.policy_records import MtaStsWish, mode_named, next_mta_sts_step
 
     settings = common.settings()
     wish = MtaStsWish(mode_named(mode) if mode else None, tuple(mx or ()), max_age)
-    step = next_mta_sts_step(settings, domain, wish, datetime.now(UTC))
+    step = next_mta_sts_step(settings, domain, wish)
     put(changes_text([step.change], settings.output, {"mta-sts.txt": step.file}))
     note(common, f"{step.step}: {step.reason}")
     if step.step == "done":

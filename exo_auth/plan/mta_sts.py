@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,10 +12,10 @@ from exo_auth.errors import CannotLook, InputError, PolicyMismatch, RecordSyntax
 from exo_auth.facts.dns import Answer, LookupFailed, Missing
 from exo_auth.facts.domain import Exchanger
 from exo_auth.records import mta_sts, mta_sts_policy
+from exo_auth.records.mta_sts_id import id_of
 from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy, matches
 
 MAX_AGE = {Mode.TESTING: 86400, Mode.ENFORCE: 604800, Mode.NONE: 86400}  # seconds
-ID_LENGTH = 20  # of the 32 characters that RFC 8461 §3.1 allows
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class PlannedPolicy:
     @property
     def id(self) -> str:
         """The digest of the file, so that another file never goes by the same id (RFC 8461 §3.1)."""
-        return hashlib.sha256(self.text.encode("ascii")).hexdigest()[:ID_LENGTH]
+        return id_of(self.policy)
 
     @property
     def record(self) -> DnsRecord:

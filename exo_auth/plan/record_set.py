@@ -42,6 +42,11 @@ class RecordChange:
         return not same_values(self.type, self.before, self.after)
 
     @property
+    def is_readable(self) -> bool:
+        """Is every value known octet by octet? Octets outside ASCII are read as U+FFFD, and would be lost as text."""
+        return not any("\N{REPLACEMENT CHARACTER}" in value for value in (*self.before, *self.after))
+
+    @property
     def as_set(self) -> RecordSet:
         """What is to stand there."""
         return RecordSet(self.owner, self.type, self.after, self.ttl)

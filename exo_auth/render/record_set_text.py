@@ -68,7 +68,13 @@ def relative(owner: DomainName, zone: DomainName) -> str:
 def quoted(text: str) -> str:
     """Write a TXT value as a zone file has it: quoted strings of at most 255 octets. RFC 1035 §5.1."""
     chunks = [text[at : at + LONGEST_STRING] for at in range(0, len(text), LONGEST_STRING)] or [""]
-    return " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in chunks)
+    return " ".join('"' + "".join(map(_zone_character, chunk)) + '"' for chunk in chunks)
+
+
+def _zone_character(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if " " <= character <= "~" else f"\\{ord(character):03}"
 
 
 def shown(rdtype: str, value: str) -> str:
@@ -145,18 +151,31 @@ def _dnscontrol_call(rdtype: str, name: str, value: str) -> str:
 
 def _terraform(zone: DomainName, sets: Sequence[RecordSet]) -> str:
     """Write a map that any provider's record resource can take with `for_each`."""
-    records = {
-        f"{relative(one.owner, zone)}/{one.type}": {
-            "name": relative(one.owner, zone),
-            "type": one.type,
-            "ttl": one.ttl,
-            "values": [_terraform_value(one.type, value) for value in one.values],
-        }
-        for one in sets
-    }
-    body = json.dumps(records, indent=2).replace("${", "$${").replace("%{", "%%{")
-    name = zone.ascii.replace(".", "_")
-    return f"locals {{\n  exo_auth_{name} = " + body.replace("\n", "\n  ") + "\n}"
+    lines = ["locals {", f"  exo_auth_{zone.ascii.replace('.', '_')} = {{"]
+    for one in sets:
+        name = relative(one.owner, zone)
+        values = ", ".join(_hcl(_terraform_value(one.type, value)) for value in one.values)
+        lines += [
+            f"    {_hcl(f'{name}/{one.type}')} = {{",
+            f"      name   = {_hcl(name)}",
+            f"      type   = {_hcl(one.type)}",
+            f"      ttl    = {one.ttl}",
+            f"      values = [{values}]",
+            "    }",
+        ]
+    return "\n".join([*lines, "  }", "}"])
+
+
+def _hcl(text: str) -> str:
+    """Write a string of the HashiCorp language, in which ${ and %{ begin templates."""
+    escaped = "".join(map(_hcl_character, text))
+    return '"' + escaped.replace("${", "$${").replace("%{", "%%{") + '"'
+
+
+def _hcl_character(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    return character if " " <= character <= "~" else f"\\u{ord(character):04x}"
 
 
 def _terraform_value(rdtype: str, value: str) -> str:
@@ -180,7 +199,7 @@ def _azure_config(rdtype: str, value: str) -> str:
         return f"(New-AzDnsRecordConfig -Value {_single(value)})"
     if rdtype == "MX":
         preference, _, host = value.partition(" ")
-        return f"(New-AzDnsRecordConfig -Preference {preference} -Exchange {_single(host)})"
+        return f"(New-AzDnsRecordConfig -Preference {preference} -Exchange {_single(host or '.')})"
     if rdtype == "CNAME":
         return f"(New-AzDnsRecordConfig -Cname {_single(value)})"
     return f"(New-AzDnsRecordConfig -Ipv{4 if rdtype == 'A' else 6}Address {_single(value)})"

@@ -142,6 +142,8 @@ def planned_change(zones: OctoDnsZones, domain: DomainName, wanted: RecordChange
     after = _merged(before, wanted)
     if same_values(wanted.type, before, after):
         return None
+    if fragile := _fragile(wanted.type, before):
+        return Blockage(domain, Verb.PUBLISH, f"{wanted.owner} {wanted.type}: {fragile}", (), False)
     ttl = live.ttl if live is not None else wanted.ttl
     return publication(domain, RecordSet(wanted.owner, wanted.type, after, ttl), before, wanted.because)
 
@@ -253,8 +255,20 @@ def _way_back(zones: OctoDnsZones, done: Change, run_id: str) -> Change | Blocka
     if home is None or there != sorted(done.after["values"]):
         text = f"{name} {rdtype} is not as that run left it: {', '.join(there) or 'absent'}"
         return Blockage(done.target, Verb.PUBLISH, text, (), is_unknown=False)
+    if fragile := _fragile(rdtype, (*done.before["values"], *there)):
+        return Blockage(done.target, Verb.PUBLISH, f"{name} {rdtype}: {fragile}", (), is_unknown=False)
     former = RecordSet(DomainName(name), rdtype, tuple(done.before["values"]), int(done.parameters["ttl"]))
     return publication(done.target, former, done.after["values"], (f"as before run {run_id}",))
+
+
+def _fragile(rdtype: str, values: Iterable[str]) -> str:
+    """Tell of a value that may come out otherwise when its set is written anew: providers of octoDNS differ in escapes."""
+    if rdtype != "TXT":
+        return ""
+    risky = [value for value in values if not (value.isascii() and value.isprintable()) or "\\" in value]
+    if not risky:
+        return ""
+    return f"{risky[0][:60]!r} of others stands in the set, and octoDNS may not keep it octet by octet: publish by hand"
 
 
 def _merged(before: tuple[str, ...], wanted: RecordChange) -> tuple[str, ...]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ from exo_auth.plan.dmarc_edit import DmarcWish, effects, is_stricter, same_recor
 from exo_auth.plan.record_set import RecordChange
 from exo_auth.records import dmarc, mta_sts, mta_sts_policy, tls_rpt
 from exo_auth.records.dmarc import DmarcRecord, Policy
+from exo_auth.records.mta_sts_id import id_of, is_digest
 from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
 from exo_auth.records.tls_rpt import TlsRptRecord
 from exo_auth.run.check import CheckRequest, sources_for
@@ -43,7 +42,6 @@ ABOUT_TO_CHANGE = frozenset(  # what the change itself heals
     }
     | {"STS-MULTI", "STS-SYNTAX", "STS-ID-STALE"}
 )
-_OWN_ID = re.compile(r"id=\d{14}x([0-9a-f]{16});")
 TESTING_TTL = 300  # of the TXT record while the policy moves
 
 
@@ -129,7 +127,7 @@ class MtaStsWish:
     max_age: int | None = None
 
 
-def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish, now: datetime) -> MtaStsStep:
+def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish) -> MtaStsStep:
     """Say what comes next: first the file on every address, then the id. RFC 8461 §8.1, §8.3.
 
     A policy that leaves out an exchanger, and enforcement while its gate is closed, are refused.
@@ -141,7 +139,7 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish, now: date
     served = served_policy(sts)
     policy = _wanted_policy(facts, wish, served)
     announced = Announced(settings.state_dir / "mta-sts" / f"{domain.ascii}.json")
-    change = _announcement(domain, texts, policy, announced.is_stale(texts, digest_of(policy)), now)
+    change = _announcement(domain, texts, policy, is_stale=announced.is_stale(texts, id_of(policy)))
     if not change.is_needed and served == policy:
         return MtaStsStep("done", policy, change, "the file and its id are published")
     refusal = _policy_refusal(facts, policy, texts)
@@ -149,7 +147,7 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish, now: date
         where = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
         blocked = refusal or "the id comes after the file: host the file, then run this again (RFC 8461 §8.1)"
         told = f"host this file at {where}, on every address"
-        announced.expect(texts, digest_of(policy))
+        announced.expect(texts, id_of(policy))
         return MtaStsStep("file", policy, replace(change, refusal=blocked), told, waits_for_file=not refusal)
     return MtaStsStep(
         "record", policy, replace(change, refusal=refusal), "the file is served everywhere: announce it"
@@ -173,11 +171,6 @@ def served_policy(sts: MtaStsFacts) -> MtaStsPolicy | None:
     return first
 
 
-def digest_of(policy: MtaStsPolicy) -> str:
-    """Give the end of a policy's id: its content, so that file and id cannot drift apart unseen."""
-    return hashlib.sha256(mta_sts_policy.render(policy).encode("ascii")).hexdigest()[:16]
-
-
 def _wanted_policy(facts: DomainFacts, wish: MtaStsWish, served: MtaStsPolicy | None) -> MtaStsPolicy:
     patterns = wish.patterns or (served.mx if served is not None else ()) or _exchangers(facts)
     mode = wish.mode or (served.mode if served is not None else Mode.TESTING)
@@ -195,13 +188,13 @@ def _wanted_policy(facts: DomainFacts, wish: MtaStsWish, served: MtaStsPolicy | 
 
 
 def _announcement(
-    domain: DomainName, texts: tuple[str, ...], policy: MtaStsPolicy, is_stale: bool, now: datetime
+    domain: DomainName, texts: tuple[str, ...], policy: MtaStsPolicy, *, is_stale: bool
 ) -> RecordChange:
     owner = domain.child("_mta-sts")
     own = [text for text in texts if mta_sts.looks_like(text)]
     if len(own) == 1 and not is_stale:
         return RecordChange(owner, "TXT", texts, texts)
-    text = mta_sts.render(mta_sts.MtaStsRecord(f"{now.astimezone(UTC):%Y%m%d%H%M%S}x{digest_of(policy)}"))
+    text = mta_sts.render(mta_sts.MtaStsRecord(id_of(policy)))
     after = (*(value for value in texts if value not in own), text)
     reason = (
         "the file has another content than the id announced" if own else "senders look for this record first"
@@ -215,26 +208,34 @@ class Announced:
 
     path: Path
 
-    def is_stale(self, texts: tuple[str, ...], digest: str) -> bool:
-        """Is the published id older than the file? Ours end in the file's digest; of others the note is asked."""
+    def is_stale(self, texts: tuple[str, ...], wanted: str) -> bool:
+        """Is the published id older than the file? Ours are the file's digest; of others the note is asked."""
         own = [text for text in texts if mta_sts.looks_like(text)]
         if len(own) != 1:
             return True
-        if match := _OWN_ID.search(own[0]):
-            return match[1] != digest
+        published = _id_in(own[0])
+        if published is None or is_digest(published):
+            return published != wanted
         try:
             note = json.loads(self.path.read_text(encoding="utf-8"))
-            return bool(note["record"] == own[0] and note["digest"] == digest)
+            return bool(note["record"] == own[0] and note["id"] == wanted)
         except (OSError, ValueError, KeyError, TypeError):
             return False  # nothing was asked for: a valid record of others is left alone
 
-    def expect(self, texts: tuple[str, ...], digest: str) -> None:
-        """Keep what stands there now; the file with this digest is to come."""
+    def expect(self, texts: tuple[str, ...], wanted: str) -> None:
+        """Keep what stands there now; the file that this id announces is to come."""
         from exo_auth.run.config_template import write_private
 
         own = [text for text in texts if mta_sts.looks_like(text)]
-        note = {"schema": "exo-auth/mta-sts-note/1", "record": own[0] if own else None, "digest": digest}
+        note = {"schema": "exo-auth/mta-sts-note/1", "record": own[0] if own else None, "id": wanted}
         write_private(self.path, json.dumps(note) + "\n", replace=True, make_folder=True)
+
+
+def _id_in(text: str) -> str | None:
+    try:
+        return mta_sts.parse(text).id
+    except RecordSyntaxError:
+        return None
 
 
 def _policy_refusal(facts: DomainFacts, policy: MtaStsPolicy, texts: tuple[str, ...]) -> str:

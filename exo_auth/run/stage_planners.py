@@ -197,7 +197,7 @@ def _mta_sts(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...
     parts: list[Change | Blockage | Deferral | None] = []
     for name in names:
         try:
-            step = next_mta_sts_step(session.settings, name.ascii, MtaStsWish(mode), now)
+            step = next_mta_sts_step(session.settings, name.ascii, MtaStsWish(mode))
         except ExoAuthError as error:
             parts.append(trouble(name, error))
             continue

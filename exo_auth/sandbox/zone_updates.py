@@ -125,7 +125,14 @@ def value_of(rdata: Any) -> tuple[str, ...]:
 def data_of(record: ZoneRecord) -> str:
     """Give the data of a record as a zone file has it."""
     if record.type == "TXT":
-        return " ".join('"' + chunk.replace("\\", "\\\\").replace('"', '\\"') + '"' for chunk in record.value)
+        return " ".join(f'"{"".join(map(_escaped, chunk))}"' for chunk in record.value)
     if record.type == "MX":
         return f"{record.value[0]} {record.value[1]}."
     return f"{record.value[0]}." if record.type in ("CNAME", "NS") else record.value[0]
+
+
+def _escaped(character: str) -> str:
+    """Write one octet of a character-string; those outside ASCII are kept as Latin-1."""
+    if character in '"\\':
+        return f"\\{character}"
+    return character if " " <= character <= "~" else f"\\{ord(character):03}"

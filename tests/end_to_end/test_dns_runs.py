@@ -10,6 +10,7 @@ import pytest
 from desk import NEW, WISH, Desk
 
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
+from exo_auth.sandbox.zones import ZoneRecord
 
 
 @pytest.fixture
@@ -64,3 +65,36 @@ def test_undo_takes_a_run_of_dns(desk: Desk) -> None:
     assert again.code == 0, again
     assert "1 steady" in again.out
     assert desk.run("undo 2026-01-01T00-00-00Z-0000 --yes").code == 64
+
+
+FOREIGN = [  # a value of somebody else in the shared set, and what is to be thought of it
+    ("caf\xc3\xa9", False, "octets outside ASCII"),
+    ("back\\slash", False, "a backslash, which providers escape or not"),
+    ("semi;colon", True, "octoDNS' own escape"),
+    ("quo\"te 'single' two  blanks", True, "quotes and blanks"),
+    ("x" * 600, True, "longer than one character-string"),
+]
+
+
+@pytest.mark.parametrize(("value", "is_written", "reason"), FOREIGN, ids=[row[2] for row in FOREIGN])
+def test_a_foreign_value_is_kept_octet_by_octet(
+    desk: Desk, value: str, is_written: bool, reason: str
+) -> None:
+    chunks = tuple(value[at : at + 255] for at in range(0, len(value), 255))
+    desk.box.zones.add(ZoneRecord("new.example", "TXT", chunks))
+    before = set(desk.box.zones.find_all("new.example", "TXT"))
+    done = desk.run(f"dns apply {WISH} --yes")
+    after = set(desk.box.zones.find_all("new.example", "TXT"))
+    assert before <= after
+    assert done.code == (0 if is_written else 3), done
+    assert len(after) == (2 if is_written else 1)
+    if not is_written:
+        assert "may not keep it octet by octet" in done.out
+
+
+def test_octets_outside_ascii_are_never_written_as_text(desk: Desk) -> None:
+    desk.box.zones.add(ZoneRecord("new.example", "TXT", ("caf\xc3\xa9",)))
+    exported = desk.run(f"dns export {WISH} --as azure")
+    assert exported.code == 3, exported
+    assert "octets outside ASCII" in exported.err
+    assert "include:spf" not in exported.out
