@@ -177,7 +177,7 @@ class DomainFacts:
 
     domain: DomainName
     soa: Answer[ZoneStart] | None = None
-    wildcard: Answer[Txt] | None = None  # TXT at a random label below the domain
+    wildcard: Answer[Txt] | None = None  # TXT at a label below the domain that nobody uses
     txt: Answer[Txt] | None = None  # at the domain itself
     mx: Answer[Exchanger] | None = None
     hosts: tuple[MailHost, ...] = ()  # of mx, in order of preference

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
-from exo_auth.facts.dns import Answer, Found, LookupFailed, MailDns, Txt
+from exo_auth.facts.dns import Answer, Found, LookupFailed, MailDns, Missing, MissingKind, Txt
 from exo_auth.facts.domain import (
     ALL_SUBJECTS,
     CaaRecord,
@@ -73,14 +73,13 @@ async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:
     def when(subjects: Iterable[Subject], steps: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         return steps() if not wanted.isdisjoint(subjects) else nothing()
 
-    soa, wildcard, (at_apex, spf), (mx, hosts), dkim, dmarc, sts, tls_rpt, bimi = await all_of(
+    soa, (sts, wildcard), (at_apex, spf), (mx, hosts), dkim, dmarc, tls_rpt, bimi = await all_of(
         when((Subject.DNS, Subject.DANE), lambda: _soa(domain)),
-        when((Subject.DNS, Subject.DMARC), lambda: txt(DomainName(f"{sources.random_label}.{name}"))),
+        _mta_sts_and_wildcard(domain, sources.random_label, wanted),
         _spf(domain, wants_tree=Subject.SPF in wanted),
         _exchangers(domain, wants_tlsa=Subject.DANE in wanted),
         when((Subject.DKIM,), lambda: _dkim(sources, domain)),
         when((Subject.DMARC,), lambda: _dmarc(domain)),
-        when((Subject.MTA_STS,), lambda: _mta_sts(domain)),
         when((Subject.TLS_RPT,), lambda: txt(DomainName(f"_smtp._tls.{name}"))),
         when((Subject.BIMI,), lambda: txt(DomainName(f"default._bimi.{name}"))),
     )
@@ -171,12 +170,12 @@ async def _destinations(domain: DomainName, record: DmarcRecord) -> tuple[Report
 
 
 async def _destination(domain: DomainName, tag: str, uri: str, host: DomainName) -> ReportDestination:
-    is_far = not _on_one_branch(domain, host)
-    mx, far, authorization = await all_of(
-        _mail_exchangers(host),
-        walk_steps(host) if is_far else nothing(),
-        txt(DomainName(f"{domain.ascii}._report._dmarc.{host.ascii}")) if is_far else nothing(),
-    )
+    far = authorization = None
+    if _on_one_branch(domain, host):
+        mx = await _mail_exchangers(host)
+    else:
+        agreement = DomainName(f"{domain.ascii}._report._dmarc.{host.ascii}")
+        mx, far, authorization = await all_of(_mail_exchangers(host), walk_steps(host), txt(agreement))
     address = None if isinstance(mx, Found) else await ask(host, "A")
     return ReportDestination(tag, uri, host, far, authorization, mx, address)
 
@@ -197,8 +196,24 @@ def _on_one_branch(one: DomainName, other: DomainName) -> bool:
     return long == short or long.endswith(f".{short}")
 
 
-async def _mta_sts(domain: DomainName) -> MtaStsFacts:
+async def _mta_sts_and_wildcard(
+    domain: DomainName, random_label: str, wanted: frozenset[Subject]
+) -> tuple[MtaStsFacts | None, Answer[Txt] | None]:
+    """Look at `_mta-sts`, and at a label nobody uses where the former leaves open whether a wildcard answers."""
+    wants_wildcard = Subject.DNS in wanted or Subject.DMARC in wanted
+    probe = DomainName(f"{random_label}.{domain.ascii}")
+    if Subject.MTA_STS not in wanted:
+        return None, await txt(probe) if wants_wildcard else None
     record = await txt(DomainName(f"_mta-sts.{domain.ascii}"))
+    # RFC 4592 §2.2.1: where a wildcard stands right below the domain, no name there is absent
+    is_decided = isinstance(record, Missing) and record.kind is MissingKind.NXDOMAIN and not record.via
+    sts, wildcard = await all_of(
+        _mta_sts(domain, record), txt(probe) if wants_wildcard and not is_decided else nothing()
+    )
+    return sts, record if wants_wildcard and is_decided else wildcard
+
+
+async def _mta_sts(domain: DomainName, record: Answer[Txt]) -> MtaStsFacts:
     # A policy without its record is a fault too, but a host alone is no sign of one: nothing is asked then.
     if not isinstance(record, Found) or not any(mta_sts.looks_like(value.text) for value in record.values):
         return MtaStsFacts(record)

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 _INTEGER, _BIT_STRING, _SEQUENCE = 0x02, 0x03, 0x30
 _RSA_ALGORITHM = bytes.fromhex("06092a864886f70d010101")  # OID 1.2.840.113549.1.1.1, rsaEncryption
 _NULL = bytes.fromhex("0500")
+# What nearly every key is: 2,048 bits in a SubjectPublicKeyInfo, with the exponent 65537.
+_USUAL_HEAD = bytes.fromhex("30820122300d06092a864886f70d01010105000382010f003082010a0282010100")
+_USUAL_TAIL = bytes.fromhex("0203010001")
+_USUAL_LENGTH = len(_USUAL_HEAD) + 256 + len(_USUAL_TAIL)
 
 
 class DerError(ValueError):
@@ -35,6 +39,8 @@ def read_rsa_key(data: bytes) -> RsaKey:
 
     RFC 6376 §3.6.1 asks for RSAPublicKey; what everybody publishes is SubjectPublicKeyInfo (erratum 3017).
     """
+    if len(data) == _USUAL_LENGTH and data.startswith(_USUAL_HEAD) and data.endswith(_USUAL_TAIL):
+        return _rsa_key(int.from_bytes(data[len(_USUAL_HEAD) : -len(_USUAL_TAIL)]), 65537)
     body, rest = _element(data, _SEQUENCE)
     _nothing(rest)
     if body[:1] == bytes([_INTEGER]):
@@ -55,6 +61,10 @@ def _rsa_public_key(body: bytes) -> RsaKey:
     modulus, rest = _integer(body)
     exponent, rest = _integer(rest)
     _nothing(rest)
+    return _rsa_key(modulus, exponent)
+
+
+def _rsa_key(modulus: int, exponent: int) -> RsaKey:
     if exponent < 3 or modulus % 2 == 0:
         raise DerError("modulus and exponent are not those of an RSA key")
     return RsaKey(modulus, exponent)

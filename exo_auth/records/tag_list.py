@@ -13,6 +13,9 @@ from exo_auth.errors import RecordSyntaxError
 WHITE = " \t\r\n"  # FWS of RFC 6376 §2.8, as it survives in one joined TXT record
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)  # RFC 6376 §3.2 tag-name
+_TAG = re.compile(
+    r"[ \t\r\n]*([A-Za-z][A-Za-z0-9_]*)[ \t\r\n]*=[ \t\r\n]*([\x21-\x3a\x3c-\x7e \t\r\n]*)", re.ASCII
+)
 _BAD_VALUE = re.compile(r"[^\x21-\x3a\x3c-\x7e \t\r\n]")  # RFC 6376 §3.2 VALCHAR and FWS
 
 
@@ -36,7 +39,10 @@ def parse_tag_list(text: str) -> tuple[Tag, ...]:
     for part in text.split(";"):
         end = start + len(part)
         if part.strip(WHITE):
-            tag = _parse_tag(text, start, end)
+            match = _TAG.fullmatch(text, start, end)
+            if match is None:
+                raise _fault(text, start, end)
+            tag = Tag(match[1], match[2].rstrip(WHITE), match.start(2))
             if tag.name in names:
                 raise RecordSyntaxError(
                     f"the tag “{tag.name}” occurs twice",
@@ -51,28 +57,22 @@ def parse_tag_list(text: str) -> tuple[Tag, ...]:
     return tuple(tags)
 
 
-def _parse_tag(text: str, start: int, end: int) -> Tag:
+def _fault(text: str, start: int, end: int) -> RecordSyntaxError:
+    """Find out why this is no tag, and where."""
     while text[start] in WHITE:
         start += 1
     match = _NAME.match(text, start, end)
     if match is None:
-        raise RecordSyntaxError(f"“{text[start]}” cannot begin a tag", position=start, expected="a letter")
+        return RecordSyntaxError(f"“{text[start]}” cannot begin a tag", position=start, expected="a letter")
     after = match.end()
     while after < end and text[after] in WHITE:
         after += 1
     if after >= end or text[after] != "=":
-        raise RecordSyntaxError(
+        return RecordSyntaxError(
             f"the tag “{match.group()}” has no value", position=after, expected="an equals sign"
         )
-    first = after + 1
-    while first < end and text[first] in WHITE:
-        first += 1
-    value = text[first:end].rstrip(WHITE)
-    bad = _BAD_VALUE.search(value)
-    if bad is not None:
-        raise RecordSyntaxError(
-            f"{bad.group()!a} in the value of “{match.group()}”",
-            position=first + bad.start(),
-            expected="printable ASCII",
-        )
-    return Tag(match.group(), value, first)
+    bad = _BAD_VALUE.search(text, after + 1, end)
+    where = bad.start() if bad else after  # there is one: all else was looked at
+    return RecordSyntaxError(
+        f"{text[where]!a} in the value of “{match.group()}”", position=where, expected="printable ASCII"
+    )
