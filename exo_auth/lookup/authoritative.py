@@ -23,38 +23,59 @@ __all__ = ["AuthoritativeResolver", "Txt"]
 
 
 class AuthoritativeResolver(OfOneKind):
-    """Answers for names in the zones of `domains`; servers that disagree are a failed look-up, which time heals."""
+    """Answers from the servers of each name's own zone; the resolver is asked about zones and their servers alone.
+
+    Servers that disagree are a failed look-up, which time heals. Only for names outside `domains` whose servers give no
+    answer is the resolver asked.
+    """
 
     def __init__(self, inner: Resolver, authorities: Authorities, domains: tuple[DomainName, ...]) -> None:
         self._inner = inner
         self._authorities = authorities
         self._domains = domains
         self._delegations: dict[str, asyncio.Task[Delegation | LookupFailed]] = {}
+        self._silent: set[str] = set()  # zones of which no server answered
+        self.is_lagging = False  # were there servers that disagreed?
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Did no server of a zone of `domains` answer at all?"""
+        return any(
+            domain.is_within(DomainName(zone)) for zone in tuple(self._silent) for domain in self._domains
+        )
 
     async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
-        """Ask every server of the name's zone, or the resolver where the zone is not one of ours."""
-        domain = next((one for one in self._domains if name.is_within(one)), None)
-        if domain is None:
-            return await self._inner.resolve(name, rdtype)
-        delegation = await self._delegation(domain)
+        """Ask every server of the name's zone."""
+        delegation = await self._delegation(name)
         if isinstance(delegation, LookupFailed):
-            return delegation
-        return await self._of_servers(delegation, name, rdtype)
+            answer: Answer[Data] = delegation
+        else:
+            answer = await self._of_servers(delegation, name, rdtype)
+            if not isinstance(answer, LookupFailed) or delegation.zone.ascii not in self._silent:
+                return answer
+        if any(name.is_within(domain) for domain in self._domains):
+            return answer
+        return await self._inner.resolve(name, rdtype)
 
-    async def _delegation(self, domain: DomainName) -> Delegation | LookupFailed:
-        if domain.ascii not in self._delegations:
-            task = asyncio.ensure_future(find_delegation(self._authorities, domain))
-            self._delegations[domain.ascii] = task
-        return await self._delegations[domain.ascii]
+    async def _delegation(self, name: DomainName) -> Delegation | LookupFailed:
+        if name.ascii not in self._delegations:
+            task = asyncio.ensure_future(find_delegation(self._authorities, name))
+            self._delegations[name.ascii] = task
+        return await self._delegations[name.ascii]
 
     async def _of_servers(self, delegation: Delegation, name: DomainName, rdtype: str) -> Answer[Data]:
+        zone = delegation.zone
+        if zone.ascii in self._silent:
+            return _failed(f"no server of {zone} answers for {name}")
         found = await messages_of(self._authorities, delegation, name, rdtype)
         messages = [(where, message) for where, message in found if isinstance(message, Message)]
         if not messages:
-            return _failed(f"no server of {delegation.zone} answers for {name}")
+            self._silent.add(zone.ascii)
+            return _failed(f"no server of {zone} answers for {name}")
         versions = {frozenset((r.type, str(r.data)) for r in message.answers) for _, message in messages}
         if len(versions) > 1:
-            return _failed(f"the servers of {delegation.zone} disagree about {rdtype} of {name}")
+            self.is_lagging = True
+            return _failed(f"the servers of {zone} disagree about {rdtype} of {name}")
         where, message = messages[0]
         return await self._answer(name, rdtype, message, where)
 

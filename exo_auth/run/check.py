@@ -6,11 +6,11 @@ import asyncio
 import gc
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.changes import Baseline
@@ -32,6 +32,7 @@ from exo_auth.run.settings import Settings
 
 if TYPE_CHECKING:
     from exo_auth.lookup.domain_facts import Sources
+    from exo_auth.run.gate_look import GateLooker
     from exo_auth.run.session import ReadingSession
     from exo_auth.run.snapshot import Snapshot
 
@@ -44,6 +45,7 @@ OWN_AT_INITIAL = frozenset(
     if code.startswith(("DMARC-", "DKIM-", "CONNECTOR-", "TENANT-")) or code in ("TRANSIENT", "DNSSEC-BOGUS")
 )
 
+T = TypeVar("T")
 OnReport = Callable[[DomainReport], None]
 
 
@@ -105,10 +107,10 @@ def check_names(
     say: Callable[[str], None] = lambda _text: None,
 ) -> Tally:
     """Check domains by DNS alone; `on_report` hears of each in the order of `names`."""
-    plain = partial(report_on, request=request, now=now)
+    run = _Run(settings, request, partial(report_on, request=request, now=now))
     if request.wait is not None:
-        names = _awaited(settings, tuple(names), request, plain, say)
-    return asyncio.run(_run(_Run(settings, request, plain), names, on_report, warn))
+        return _awaited(run, tuple(names), on_report, say)
+    return asyncio.run(_run(run, names, on_report, warn))
 
 
 def check_tenant(
@@ -133,28 +135,32 @@ def check_tenant(
     if not patterns:  # its DMARC record is the tenant's to publish
         chosen += tuple(domain.name for domain in domains if domain.accepted.is_initial)
     judge = tenant_judge(settings, facts, domains, request, session.clock.now())
+    run = _Run(settings, request, judge, knows_tenant=True)
     if request.wait is not None:
-        _awaited(settings, chosen, request, judge, say)
+        return _awaited(run, chosen, on_report, say)
     say(f"asking DNS about {len(chosen)} domains")
 
     def done(report: DomainReport) -> None:
         say(f"{report.domain.unicode} is done")
         on_report(report)
 
-    return asyncio.run(_run(_Run(settings, request, judge, knows_tenant=True), chosen, done, session.warn))
+    return asyncio.run(_run(run, chosen, done, session.warn))
 
 
 def _awaited(
-    settings: Settings,
-    names: tuple[DomainName, ...],
-    request: CheckRequest,
-    judge: Judge,
-    say: Callable[[str], None],
-) -> tuple[DomainName, ...]:
+    run: _Run, names: tuple[DomainName, ...], on_report: OnReport, say: Callable[[str], None]
+) -> Tally:
     from exo_auth.run.wait import wait_for_gate
 
-    wait_for_gate(settings, names, request, judge, request.wait or timedelta(0), say=say)
-    return names
+    tally = Tally()
+    looker = replace(run.looker, everywhere=True)
+    unique = tuple(dict.fromkeys(names))
+    for report in wait_for_gate(looker, unique, run.request.wait or timedelta(0), say=say):
+        baseline = run.request.baseline
+        told = report if baseline is None else baseline.changes(report)
+        tally.add(told)
+        on_report(told)
+    return tally
 
 
 def check_snapshot(
@@ -260,6 +266,12 @@ class _Run:
     judge: Judge
     knows_tenant: bool = False
 
+    @property
+    def looker(self) -> GateLooker:
+        from exo_auth.run.gate_look import GateLooker
+
+        return GateLooker(self.settings, self.request, self.judge, self.knows_tenant)
+
     def sources(self, *, second: bool = False) -> Sources:
         return sources_for(self.settings, self.request, knows_tenant=self.knows_tenant, second=second)
 
@@ -292,8 +304,8 @@ async def _run(
     _collect_less()
     trouble = asyncio.create_task(check_resolver(sources.resolver))
     said = False
-    async for facts in facts_in_order(sources, names):
-        report = await run.changes(run.judge(facts))
+    async for seen in _reports_in_order(run, sources, names):
+        report = await run.changes(seen)
         if not said and (trouble.done() or any(f.severity is Severity.UNKNOWN for f in report.findings)):
             said = True
             _warn_of(await trouble, warn)
@@ -309,18 +321,36 @@ def _warn_of(trouble: str | None, warn: Callable[[str], None]) -> None:
         warn(f"{trouble}; ask another one with --nameserver")
 
 
-async def facts_in_order(sources: Sources, names: Iterable[DomainName]) -> AsyncIterator[DomainFacts]:
-    """Give the facts in the order of the names; at most IN_FLIGHT domains are asked about or wait for their turn."""
+async def _reports_in_order(
+    run: _Run, sources: Sources, names: Iterable[DomainName]
+) -> AsyncIterator[DomainReport]:
+    if run.request.gate is not None:
+        async for report in _in_order(run.looker.look, names):
+            yield report
+        return
+    async for facts in facts_in_order(sources, names):
+        yield run.judge(facts)
+
+
+def facts_in_order(sources: Sources, names: Iterable[DomainName]) -> AsyncIterator[DomainFacts]:
+    """Give the facts in the order of the names."""
     from exo_auth.lookup.domain_facts import gather_domain_facts
 
+    return _in_order(partial(gather_domain_facts, sources), names)
+
+
+async def _in_order(
+    look: Callable[[DomainName], Coroutine[Any, Any, T]], names: Iterable[DomainName]
+) -> AsyncIterator[T]:
+    """Look at each name once, in order; at most IN_FLIGHT domains are asked about or wait for their turn."""
     seen: set[str] = set()
-    window: deque[asyncio.Task[DomainFacts]] = deque()
+    window: deque[asyncio.Task[T]] = deque()
     try:
         for name in names:
             if name.ascii in seen:
                 continue
             seen.add(name.ascii)
-            window.append(asyncio.create_task(gather_domain_facts(sources, name)))
+            window.append(asyncio.create_task(look(name)))
             if len(window) >= IN_FLIGHT:
                 yield await window.popleft()
         while window:

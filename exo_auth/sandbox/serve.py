@@ -47,7 +47,10 @@ GLOBAL_READER = "f2ef992c-3afb-46b9-b7cf-a126ee74c451"
 STATE_FILE = "tenant.json"
 MX_ZONE = "mail.protection.outlook.com"
 SPF_ZONE = "spf.protection.outlook.com"
-MICROSOFT_ZONES = ("dkim.mail.microsoft", "onmicrosoft.com", HOST_ZONE, MX_ZONE, SPF_ZONE)
+MICROSOFT_ZONES = (
+    *("mail.microsoft", "dkim.mail.microsoft", "mx.microsoft", HOST_ZONE),
+    *("onmicrosoft.com", "outlook.com", MX_ZONE, SPF_ZONE),
+)
 Server = WebServer | NameServer | MailHosts | PolicyHosts
 EXCHANGE_NETWORK = "192.0.2.0/24"  # addresses of nobody, RFC 5737
 POLICY_ADDRESS = "127.0.0.1"

@@ -21,6 +21,7 @@ from exo_auth.lookup.authorities import Authorities
 from exo_auth.lookup.resolver import StubResolver
 from exo_auth.run.check import CheckRequest, report_on
 from exo_auth.run.config import load
+from exo_auth.run.gate_look import GateLooker
 from exo_auth.run.settings import Settings
 from exo_auth.run.wait import wait_for_gate
 
@@ -40,6 +41,8 @@ ELSEWHERE = ["end.other.test. 3600 IN TXT there"]
 
 class World:
     """A resolver on 127.0.0.1 and two authoritative servers that other tests may let differ."""
+
+    authority_port = 0  # another than they listen at
 
     def __init__(self, first: list[str], second: list[str], recursive: list[str]) -> None:
         while True:
@@ -61,7 +64,8 @@ class World:
     def settings(self) -> Settings:
         environment = {
             "EXO_AUTH_NAMESERVER": f"127.0.0.1:{self.port}",
-            "EXO_AUTH_AUTHORITY_PORT": str(self.port),
+            "EXO_AUTH_AUTHORITY_PORT": str(self.authority_port or self.port),
+            "EXO_AUTH_PUBLIC_RESOLVERS": f"127.0.0.1:{self.port}",
             "EXO_AUTH_DNS_TIMEOUT": "1s",
         }
         return load({}, environment=environment)
@@ -104,7 +108,7 @@ def test_servers_that_disagree_are_no_verdict() -> None:
 
 def waited(world: World, limit: timedelta) -> tuple[list[ReadinessState], list[str], list[float]]:
     request = CheckRequest(subjects=frozenset({Subject.TLS_RPT}), gate=Gate.TLS_RPT)
-    judge = partial(report_on, request=request, now=NOW)
+    looker = GateLooker(world.settings, request, partial(report_on, request=request, now=NOW))
     said: list[str] = []
     rests: list[float] = []
     end = {"at": 3}
@@ -115,15 +119,11 @@ def waited(world: World, limit: timedelta) -> tuple[list[ReadinessState], list[s
         if not end["at"]:
             raise InterruptedError
 
-    verdicts = []
+    states = []
     with suppress(InterruptedError):
-        verdicts = [
-            one.state
-            for one in wait_for_gate(
-                world.settings, [NAME], request, judge, limit, say=said.append, rest=rest
-            )
-        ]
-    return verdicts, said, rests
+        reports = wait_for_gate(looker, [NAME], limit, say=said.append, rest=rest)
+        states = [one.gate.state for one in reports if one.gate is not None]
+    return states, said, rests
 
 
 def test_a_gate_that_is_open_ends_the_wait() -> None:
@@ -134,8 +134,15 @@ def test_a_gate_that_is_open_ends_the_wait() -> None:
 def test_resolvers_come_after_the_servers(world: World) -> None:
     verdicts, said, rests = waited(world, timedelta(hours=1))
     assert verdicts == []
-    assert "closed at resolvers" in said[0]
+    assert said[0].startswith("1 waiting of tls-rpt, contoso.test")
     assert rests[0] >= 5
+
+
+def test_servers_that_lag_only_need_time() -> None:
+    with closing(World([*ZONE, RECORD], ZONE, ZONE)) as world:
+        asked = world.resolver.questions
+        assert waited(world, timedelta(0))[0] == [ReadinessState.WAITING]
+        assert world.resolver.questions - asked <= 12
 
 
 def test_the_wait_ends_with_its_limit() -> None:
@@ -145,3 +152,9 @@ def test_the_wait_ends_with_its_limit() -> None:
         assert verdicts == [ReadinessState.BLOCKED]
         assert said == []
         assert world.resolver.questions - asked <= 12  # about the zone and its servers, never about the name
+
+
+def test_where_no_other_server_may_be_asked_the_resolver_is() -> None:
+    with closing(World([*ZONE, RECORD], [*ZONE, RECORD], [*ZONE, RECORD])) as world:
+        world.authority_port = 1  # nobody listens there
+        assert waited(world, timedelta(0))[0] == [ReadinessState.READY]
