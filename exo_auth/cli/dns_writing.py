@@ -52,12 +52,15 @@ def saved_plan(file: str) -> Plan:
 
 def apply_records(common: Common, writing: Writing, settings: Settings, make: Callable[[], Plan]) -> None:
     """Make the plan under the lock, show it, ask, publish, and end with the exit code of it all."""
+    from exo_auth.run.carry_out import check_digest
     from exo_auth.run.dns_changes import dns_lock, publish
 
     need_consent(common, writing)
     with hooked(common, settings, writing) as listeners, dns_lock(settings, writing.lock_timeout):
         plan = make()
         listeners.planned(plan)
+        if writing.digest:
+            check_digest(plan, writing.digest)
         if writing.dry_run or writing.out or plan.is_empty:
             if writing.out:
                 save_plan(common, plan, writing.out)
@@ -67,7 +70,7 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
             show_plan(common, settings, plan)
         if plan.exceeds_limit is None:
             confirm(common, writing, settings, plan)
-        listeners.before_apply(plan)
+            listeners.before_apply(plan)
         report = publish(
             settings,
             plan,

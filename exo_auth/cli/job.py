@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exo_auth import __version__
 from exo_auth.cli.app import report
 from exo_auth.cli.options import Common, command, given
 from exo_auth.cli.talk import note, put
@@ -214,24 +215,56 @@ def install(
     to: Annotated[
         str, typer.Option("--to", metavar="FOLDER", envvar="EXO_AUTH_JOB_TO", help="Where the files go.")
     ] = ".",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="PATH",
+            envvar="EXO_AUTH_JOB_AT",
+            help="Where FILE lies on the machine that runs it. Default: as given; on this machine, its whole path.",
+        ),
+    ] = None,
+    program: Annotated[
+        str,
+        typer.Option(
+            "--program", metavar="PATH", envvar="EXO_AUTH_JOB_PROGRAM", help="Where exo-auth lies there."
+        ),
+    ] = "/usr/local/bin/exo-auth",
+    image: Annotated[
+        str,
+        typer.Option(
+            "--image",
+            metavar="NAME",
+            envvar="EXO_AUTH_JOB_IMAGE",
+            help="The image of containers that run it.",
+        ),
+    ] = f"registry.example/exo-auth:{__version__}",
     print_only: Annotated[
         bool, typer.Option("--print", envvar="EXO_AUTH_PRINT", help="Print the files; write nothing.")
+    ] = False,
+    replace: Annotated[
+        bool, typer.Option("--force", envvar="EXO_AUTH_FORCE", help="Replace files that are there.")
     ] = False,
 ) -> None:
     """Write a job as the files of a scheduler: complete, commented, least privilege, and without a secret.
 
+    The first lines of each file say how to put it in place, and what it needs there.
+
     Example:  exo-auth job install systemd scripts/jobs/nightly-rotation.yaml --print
     """
-    from exo_auth.render.job_text import job_files
+    from exo_auth.render.job_text import ON_THIS_MACHINE, job_files
+    from exo_auth.render.schedulers.placing import Placing
     from exo_auth.run.config_template import write_private
     from exo_auth.run.job import read_job
 
     common.settings()
-    files = job_files(platform, read_job(Path(file)), file)
+    job = read_job(Path(file))
+    where = at or (str(Path(file).absolute()) if platform in ON_THIS_MACHINE else file)
+    files = job_files(platform, job, Placing(where, Path(file).read_text(encoding="utf-8"), program, image))
     for name, text in files.items():
         if print_only:
             put(f"# {name}\n{text}".rstrip("\n") if len(files) > 1 else text.rstrip("\n"))
             continue
         path = Path(to, name)
-        write_private(path, text, replace=False, make_folder=True)
+        write_private(path, text, replace=replace, make_folder=True)
         note(common, f"written: {path}")

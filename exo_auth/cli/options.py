@@ -215,6 +215,15 @@ class Writing:
             help="Exit 2 when the plan has changes.",
         ),
     ] = False
+    digest: Annotated[
+        str | None,
+        typer.Option(
+            "--digest",
+            metavar="HEX",
+            envvar="EXO_AUTH_DIGEST",
+            help="Apply the plan only if it has this digest: the one that was looked at.",
+        ),
+    ] = None
     reason: Annotated[
         str,
         typer.Option("--reason", metavar="TEXT", envvar="EXO_AUTH_REASON", help="Why; goes to the journal."),

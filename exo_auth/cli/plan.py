@@ -107,27 +107,16 @@ def apply(
         typer.Argument(metavar="[PLAN|PLAYBOOK]", help="A file that `plan --out` wrote, or a playbook."),
     ] = None,
     var: Variables = None,
-    digest: Annotated[
-        str | None,
-        typer.Option(
-            "--digest",
-            metavar="HEX",
-            envvar="EXO_AUTH_DIGEST",
-            help="Make the plan anew; it must have this digest.",
-        ),
-    ] = None,
     verb: Verbs = "all",
 ) -> None:
     """Apply a plan: a saved one, or the one with this digest. What has moved since is refused, not guessed.
 
     Example:  exo-auth apply november.plan --yes
     """
-    from exo_auth.cli.writing import apply_digest, apply_saved
+    from exo_auth.cli.writing import apply_saved, write
 
-    if (file is None) == (digest is None):
-        raise InputError(
-            "give a plan file or --digest, one of them", hint="exo-auth plan --out FILE makes one"
-        )
+    if file is None and not writing.digest:
+        raise InputError("give a plan file or --digest", hint="exo-auth plan --out FILE makes one")
     if file is not None and is_playbook(file):
         from exo_auth.cli.writing import write_with
         from exo_auth.run.playbook import read_playbook
@@ -144,7 +133,7 @@ def apply(
     elif file is not None:
         apply_saved(common, policy, writing, file)
     else:
-        apply_digest(common, policy, writing, tuple(domains.domain or ()), planner_for(verb), str(digest))
+        write(common, policy, writing, tuple(domains.domain or ()), planner_for(verb))
 
 
 def is_playbook(name: str) -> bool:

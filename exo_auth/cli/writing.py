@@ -68,20 +68,6 @@ def apply_saved(common: Common, policy: Policy, writing: Writing, file: str) -> 
     _run(common, policy, writing, lambda session: load_plan(session, Path(file)))
 
 
-def apply_digest(
-    common: Common, policy: Policy, writing: Writing, patterns: Sequence[str], planner: Planner, digest: str
-) -> None:
-    """Make the plan anew and carry it out if it is still the one that was approved."""
-    from exo_auth.run.carry_out import check_digest, make_plan
-
-    def prepare(session: WritingSession) -> Prepared:
-        prepared = make_plan(session, patterns, planner, progress(common))
-        check_digest(prepared.plan, digest)
-        return prepared
-
-    _run(common, policy, writing, prepare)
-
-
 def _run(
     common: Common,
     policy: Policy,
@@ -106,10 +92,12 @@ def finish(
     listeners: Listeners,
 ) -> None:
     """Show the plan, and save it or carry it out."""
-    from exo_auth.run.carry_out import carry_out, note_arrivals
+    from exo_auth.run.carry_out import carry_out, check_digest, note_arrivals
 
     plan = prepared.plan
     listeners.planned(plan)
+    if writing.digest:
+        check_digest(plan, writing.digest)
     stops_here = writing.dry_run or bool(writing.out)
     for text in prepared.notes:
         note(common, f"note: {text}")
@@ -124,7 +112,7 @@ def finish(
         show_plan(common, settings, plan)
     if plan.exceeds_limit is None:
         confirm(common, writing, settings, plan)
-    listeners.before_apply(plan)
+        listeners.before_apply(plan)
     report = carry_out(
         session,
         prepared,

@@ -86,19 +86,18 @@ def run_job(
     grace: timedelta = GRACE,
 ) -> JobRun:
     """Run the command in a process of its own, which finishes the change under way when it has to stop."""
-    missing = [
-        name for name in job.secrets if not environment.get(name) and not environment.get(f"{name}_FILE")
-    ]
+    whole = {**environment, **job.environment}
+    missing = [name for name in job.secrets if not whole.get(name) and not whole.get(f"{name}_FILE")]
     if missing:
         text = f"error: the job needs {', '.join(missing)} in its environment; the platform keeps secrets"
         echo(text)
         return JobRun(EXIT_WRONG, text, None, events_of(EXIT_WRONG, changed=False))
-    secrets = tuple(_secrets(job, environment))
+    secrets = tuple(_secrets(job, whole))
     with tempfile.TemporaryDirectory(prefix="exo-auth-", ignore_cleanup_errors=True) as folder:
         record = Path(folder, "account.json")
         ended = run_child(
             [sys.executable, "-m", "exo_auth", *_arguments(job, how)],
-            environment={**environment, **job.environment, **_told_by_us(job, how), RECORD: str(record)},
+            environment={**whole, **_told_by_us(job, how), RECORD: str(record)},
             limit=timedelta(seconds=job.timeout_seconds),
             grace=grace,
             echo=lambda text: echo(without_secrets(text, secrets)),

@@ -145,6 +145,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "mta-sts-health",
         "mta-sts-log",
         "mta-sts-serve",
+        "run-account",
         "snapshot-show",
         "snapshot-diff",
     }

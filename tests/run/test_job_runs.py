@@ -214,6 +214,20 @@ def test_plan_only_saves_a_plan_and_changes_nothing(place: Place) -> None:
     assert not list((place.folder / "state").rglob("journal.jsonl"))
 
 
+def test_the_next_job_applies_that_plan_and_no_other(place: Place) -> None:
+    with Sandbox(SandboxOptions(ONE_DUE)) as box:
+        place.environment |= box.description.environment
+        run, out = "[dkim, rotate, --yes]", place.folder / "plan.json"
+        place.run(run, options=("--plan-only", "--out", str(out)))
+        place.environment["EXO_AUTH_DIGEST"] = "0123456789abcdef"
+        stale = place.run(run)
+        assert (stale.code, "not 0123456789abcdef" in stale.out) == (8, True), stale
+        place.environment["EXO_AUTH_DIGEST"] = json.loads(out.read_text())["digest"]
+        assert place.run(run).code == 0
+        again = place.run(run)  # done already: that plan is not there any more
+        assert again.code == 8, again
+
+
 def test_sigterm_is_handed_on_and_the_end_is_told(place: Place) -> None:
     os.mkfifo(place.folder / "started")
     hook = f"/bin/sh -c 'echo up > {place.folder}/started; exec sleep 60'"

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import plistlib
-import shutil
-import subprocess
-import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from pathlib import Path
 
 import check_jsonschema
 import jsonschema
-import kubernetes_validate
 import pytest
-import yaml
+from terminal import in_process
 
-from exo_auth.errors import ConfigError, InputError
+from exo_auth.errors import ConfigError
 from exo_auth.plan.job import Event, Job, events_of
 from exo_auth.render.job_list_text import jobs_text
-from exo_auth.render.job_text import PLATFORMS, job_files
 from exo_auth.render.schema import schema_text
 from exo_auth.run.job import next_runs, parse_job, read_job
 
@@ -31,13 +25,8 @@ JOB = Job("nightly", ("dkim", "rotate", "--yes"), "17 3 * * 1-5", 1800, "Europe/
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_the_examples_are_right_on_every_platform(path: Path) -> None:
-    job = read_job(path)
-    assert len(next_runs(job, NOW, 3)) == 3
-    for platform in PLATFORMS:
-        for name, text in job_files(platform, job, "/etc/exo-auth/job.yaml").items():
-            assert name
-            assert text.strip()
+def test_the_examples_can_be_read_and_have_a_next_time(path: Path) -> None:
+    assert len(next_runs(read_job(path), NOW, 3)) == 3
 
 
 def test_next_times_are_in_the_jobs_zone() -> None:
@@ -91,86 +80,24 @@ def test_what_happened_follows_from_the_exit_code(code: int, changed: bool, even
     assert {event.value for event in events_of(code, changed=changed)} == events
 
 
-# What each scheduler says of its files
-
-
-def one(platform: str) -> str:
-    (text,) = job_files(platform, JOB, "/etc/exo-auth/job.yaml").values()
-    return text
-
-
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
-def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    files = job_files("systemd", JOB, "/etc/exo-auth/job.yaml")
-    for name, text in files.items():
-        (tmp_path / name).write_text(text.replace("/usr/local/bin/exo-auth", "/bin/true"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", *(str(tmp_path / name) for name in files)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    ours = [line for line in done.stderr.splitlines() if "exo-auth" in line]
-    assert not ours, done.stderr
-    calendar = next(
-        line for line in files["exo-auth-nightly.timer"].splitlines() if line.startswith("OnCalendar=")
-    )
-    told = subprocess.run(
-        ["systemd-analyze", "calendar", calendar.partition("=")[2]],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert told.returncode == 0, told.stderr
-    assert "Mon..Fri *-*-* 03:17:00 Europe/Berlin" in told.stdout
-
-
-@pytest.mark.parametrize(
-    ("platform", "schema"), [("github-actions", "github-workflows"), ("azure-pipelines", "azure-pipelines")]
-)
-def test_pipelines_follow_their_schema(platform: str, schema: str) -> None:
-    document = yaml.safe_load(one(platform).replace("\non:\n", '\n"on":\n'))
-    if platform == "azure-pipelines":
-        document = as_texts(document)
-    validator = jsonschema.Draft7Validator(
-        json.loads((SCHEMAS / f"{schema}.json").read_text(encoding="utf-8"))
-    )
-    assert [error.message for error in validator.iter_errors(document)] == []
-
-
-def as_texts(value: object) -> object:
-    """Give numbers and truths as texts: the schema of Azure pipelines is written for YAML of texts alone."""
-    if isinstance(value, dict):
-        return {key: as_texts(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [as_texts(part) for part in value]
-    return str(value).lower() if isinstance(value, bool | int) else value
-
-
-def test_kubernetes_takes_the_cron_job() -> None:
-    kubernetes_validate.validate(yaml.safe_load(one("kubernetes")), "1.27", strict=True)
-
-
-def test_the_property_list_and_the_task_are_read_back() -> None:
-    document = plistlib.loads(one("launchd").encode())
-    assert document["StartCalendarInterval"] == [
-        {"Minute": 17, "Hour": 3, "Weekday": day} for day in range(1, 6)
+def test_the_commands(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path)}
+    example = str(EXAMPLES[1])
+    listed = in_process("job", "list", str(EXAMPLES[0].parent), environment=environment)
+    assert [line.split()[0] for line in listed.out.splitlines()[1:]] == [
+        "drift",
+        "nightly-rotation",
+        "onboarding",
     ]
-    root = ET.fromstring(one("windows-task").replace('encoding="UTF-16"', 'encoding="UTF-8"'))
-    assert root.find(".//{*}MultipleInstancesPolicy").text == "IgnoreNew"  # type: ignore[union-attr]
-
-
-def test_the_runbook_is_python_and_the_cron_line_is_bash() -> None:
-    compile(one("azure-automation"), "runbook", "exec")
-    line = next(text for text in one("cron").splitlines() if text.startswith("17 3"))
-    command = line.split(" root ", 1)[1].replace("\\%", "%")
-    assert subprocess.run(["/bin/bash", "-n", "-c", command], check=False).returncode == 0
-    assert yaml.safe_load(one("container-apps"))["properties"]["configuration"]["replicaRetryLimit"] == 0
-
-
-def test_an_unknown_scheduler_and_a_schedule_it_cannot_say() -> None:
-    with pytest.raises(InputError, match="no scheduler"):
-        job_files("at", JOB, "x")
-    words = Job("a", ("x",), "0 0 * JAN *")
-    with pytest.raises(InputError, match="cannot be written"):
-        job_files("launchd", words, "x")
+    told = in_process("job", "next", example, "--count", "2", environment=environment)
+    assert len(told.out.splitlines()) == 3
+    shown = in_process("job", "install", "cron", example, "--print", environment=environment)
+    assert f"job run {example}" in shown.out
+    install = ("job", "install", "systemd", example, "--to", str(tmp_path / "units"))
+    written = in_process(*install, environment=environment)
+    assert written.code == 0, written
+    assert len(list((tmp_path / "units").iterdir())) == 3
+    assert in_process(*install, environment=environment).code == 64  # they are there
+    assert in_process(*install, "--force", environment=environment).code == 0
+    assert in_process("job", "install", "at", example, environment=environment).code == 64
+    assert in_process("job", "run", str(tmp_path / "none.yaml"), environment=environment).code == 64
