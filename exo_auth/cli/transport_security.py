@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exo_auth.cli.looking import show_subject
 from exo_auth.cli.options import Common, Writing, command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exo_auth.domain_name import DomainName
+    from exo_auth.plan.dane_move import Part
+    from exo_auth.run.session import ReadingSession
 
 mta_sts = typer.Typer(no_args_is_help=True)
 tls_rpt = typer.Typer(no_args_is_help=True)
@@ -177,35 +184,39 @@ What = Annotated[
 @dane.command("enable")
 @command
 def enable_dane(common: Common, writing: Writing, domains: OwnDomains, dnssec_only: What = False) -> None:
-    """Take the next step to inbound DANE: DNSSEC for the domain, then, when MX leads to the new host, DANE itself.
+    """Take the next step to inbound DANE: TTL, DNSSEC, the move of MX, then DANE itself, in the order that loses no mail.
 
-    Run it until it says steady; between the two the MX record has to move, which it tells.
+    Run it until it says steady. Where octoDNS writes the zone MX is moved by it, else it tells what to publish. The
+    playbook enable-dane does the same for many domains, with its waits.
 
     Example:  exo-auth dane enable contoso.com
     """
-    from functools import partial
+    from exo_auth.run.dane_steps import next_dane_step, next_dnssec_step
 
-    from exo_auth.cli.writing import write_other
-    from exo_auth.domain_name import DomainName
-    from exo_auth.run.dane_steps import next_dane_step
-    from exo_auth.run.mail_flow_changes import plan_features
-
-    names = [DomainName.parse(name) for name in domains]
-    step = partial(next_dane_step, dnssec_only=dnssec_only)
-    write_other(common, writing, lambda session: plan_features(session, names, step))
+    _features(common, writing, domains, next_dnssec_step if dnssec_only else next_dane_step)
 
 
 @dane.command("disable")
 @command
 def disable_dane(common: Common, writing: Writing, domains: OwnDomains) -> None:
-    """Go back one step: DANE first, then, when MX leads elsewhere, DNSSEC (the order of undoing it).
+    """Take the next step back: DANE first, then MX, then DNSSEC. A wrong order is refused.
 
     Example:  exo-auth dane disable contoso.com
     """
+    from exo_auth.run.dane_steps import previous_dane_step
+
+    _features(common, writing, domains, previous_dane_step)
+
+
+def _features(
+    common: Common,
+    writing: Writing,
+    domains: list[str],
+    steps_of: Callable[[ReadingSession], Callable[[DomainName], Part]],
+) -> None:
     from exo_auth.cli.writing import write_other
     from exo_auth.domain_name import DomainName
-    from exo_auth.run.dane_steps import previous_dane_step
     from exo_auth.run.mail_flow_changes import plan_features
 
     names = [DomainName.parse(name) for name in domains]
-    write_other(common, writing, lambda session: plan_features(session, names, previous_dane_step))
+    write_other(common, writing, lambda session: plan_features(session, names, steps_of(session)))

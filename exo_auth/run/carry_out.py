@@ -12,6 +12,7 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError, PlanStale
 from exo_auth.facts.dns import MailDns
 from exo_auth.plan.dkim import Scene
+from exo_auth.plan.mail_flow import DANE_CMDLETS, DNSSEC_CMDLETS
 from exo_auth.plan.outcome import RunReport
 from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.plan_file import OCTODNS, check_applyable, from_text
@@ -165,14 +166,19 @@ def cmdlets_of(plan: Plan) -> set[str]:
 
 
 def _trades(session: WritingSession, plan: Plan) -> dict[str, Trade]:
+    from exo_auth.run.dane_gate import InOrder
     from exo_auth.run.mail_flow_changes import mail_flow_trades
 
     trades = mail_flow_trades(session.reader, session.writer)
-    if any(change.cmdlet == OCTODNS for change in plan.changes):
+    zones = None
+    sent = {change.cmdlet for change in plan.changes}
+    has_zones = session.settings.octodns_config is not None
+    if OCTODNS in sent or (has_zones and not sent.isdisjoint(DNSSEC_CMDLETS | DANE_CMDLETS)):
         from exo_auth.run.dns_changes import DnsTrade, open_zones
 
-        trades[OCTODNS] = DnsTrade(open_zones(session.settings))
-    return trades
+        zones = open_zones(session.settings)
+        trades[OCTODNS] = DnsTrade(zones)
+    return {cmdlet: InOrder(trade, session, zones) for cmdlet, trade in trades.items()}
 
 
 def _one(session: ReadingSession, domain: DomainName) -> MailDns:

@@ -1,89 +1,147 @@
-"""The order in which inbound DANE of one domain is switched on and off (run)."""
+"""The steps to inbound DANE and back, as stages of a playbook and as commands of their own (run)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exo_auth.checks.partner_tls import TlsDemand
+from exo_auth.checks.readiness import ReadinessState
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dns import Found, LookupFailed
-from exo_auth.facts.domain import DomainFacts, Subject
-from exo_auth.plan.change import Blockage, Change, Verb
-from exo_auth.plan.mail_flow import DISABLE_DANE, DISABLE_DNSSEC, ENABLE_DANE, ENABLE_DNSSEC, plan_feature
+from exo_auth.errors import CannotLook, ExoAuthError, PublishError
+from exo_auth.plan.change import Blockage, Deferral, Verb
+from exo_auth.plan.dane_move import DaneScene, DaneStep, Part, dane_step, needs_step
+from exo_auth.records.mta_sts_policy import Mode
+from exo_auth.run.dane_looks import look_at_dane
+from exo_auth.run.partner import look_at_partner
+from exo_auth.run.policy_records import MtaStsWish, next_mta_sts_step
 from exo_auth.run.session import ReadingSession
 
+if TYPE_CHECKING:
+    from exo_auth.publish.octodns_zones import OctoDnsZones
 
-def next_dane_step(
-    session: ReadingSession, domain: DomainName, *, dnssec_only: bool = False
-) -> Change | Blockage | None:
-    """Give the next step: DNSSEC, then the move of MX (a person's), then DANE; None when all is done."""
-    status = session.reader.dnssec_status(domain, looks_at_dns=False)
-    facts = _facts(session, domain)
-    if not status.is_enabled:
-        held = _unsigned(facts)
-        if held is not None:
-            return held
-        because = "the exchanger moves into a signed zone; its name is told afterwards"
-        return plan_feature(ENABLE_DNSSEC, domain, enabled=False, because=because)
-    if dnssec_only or session.reader.dane_status(domain).is_enabled:
+FORWARD = tuple(DaneStep)[: tuple(DaneStep).index(DaneStep.DANE_OFF)]
+BACK = tuple(DaneStep)[tuple(DaneStep).index(DaneStep.DANE_OFF) :]
+REQUIRED, OPTIONAL = "required", "optional"  # is a probe of the new host
+
+
+@dataclass
+class DaneLooks:
+    """What one plan has seen of domains on their way; each is looked at once."""
+
+    session: ReadingSession
+    _scenes: dict[DomainName, DaneScene] = field(default_factory=dict)
+    _zones: list[OctoDnsZones] = field(default_factory=list)
+
+    def scene(self, domain: DomainName) -> DaneScene:
+        """Give a domain as it was looked at; raises what looking raises."""
+        if domain not in self._scenes:
+            self._scenes[domain] = look_at_dane(self.session, domain, self.zones)
+        return self._scenes[domain]
+
+    @property
+    def zones(self) -> OctoDnsZones | None:
+        """The zones that octoDNS writes; None where it is not configured."""
+        if self.session.settings.octodns_config is None:
+            return None
+        if not self._zones:
+            from exo_auth.run.dns_changes import open_zones
+
+            self._zones.append(open_zones(self.session.settings))
+        return self._zones[0]
+
+    def part(self, domain: DomainName, step: DaneStep, probe: str = REQUIRED) -> Part:
+        """Give what a step needs; a domain that cannot be looked at is held back, and the others go on."""
+        try:
+            scene = self.scene(domain)
+            if step in _ASKING and needs_step(scene, step):
+                return _ASKING[step](self, scene, probe)
+            return dane_step(scene, step)
+        except ExoAuthError as error:
+            if not isinstance(error, CannotLook | PublishError):
+                raise
+            reason = f"{error.message}; {error.hint}" if error.hint else error.message
+            return Blockage(domain, Verb.PUBLISH, reason, (), is_unknown=True)
+
+
+def next_dane_step(session: ReadingSession) -> Callable[[DomainName], Part]:
+    """Give what says the next step forward of a domain; None when it has DANE, and it shows."""
+    return _first(DaneLooks(session), FORWARD)
+
+
+def next_dnssec_step(session: ReadingSession) -> Callable[[DomainName], Part]:
+    """Give what says the next step to a host in a signed zone, and no further."""
+    return _first(DaneLooks(session), (DaneStep.LOWER_TTL, DaneStep.DNSSEC))
+
+
+def previous_dane_step(session: ReadingSession) -> Callable[[DomainName], Part]:
+    """Give what says the next step back of a domain; None when all is off."""
+    return _first(DaneLooks(session), BACK)
+
+
+def _first(looks: DaneLooks, steps: tuple[DaneStep, ...]) -> Callable[[DomainName], Part]:
+    def next_part(domain: DomainName) -> Part:
+        parts = (looks.part(domain, step) for step in steps)
+        return next((part for part in parts if part is not None), None)
+
+    return next_part
+
+
+def _probe(looks: DaneLooks, scene: DaneScene, probe: str) -> Part:
+    """Ask the new host for TLS before it gets mail first. DANE looks at no name in it (RFC 7672 §3.1.1)."""
+    settings = looks.session.settings
+    verdict = look_at_partner(
+        settings,
+        scene.new_host,
+        port=settings.smtp_port,
+        from_mx=False,
+        demand=TlsDemand(),
+        now=scene.now,
+    ).verdict
+    if verdict.state is ReadinessState.READY:
         return None
-    return _mx_not_moved(facts, status.expected_host) or plan_feature(
-        ENABLE_DANE, domain, enabled=False, because=f"MX leads to {status.expected_host}, in a signed zone"
-    )
-
-
-def previous_dane_step(session: ReadingSession, domain: DomainName) -> Change | Blockage | None:
-    """Give the step back: DANE, then the move of MX (a person's), then DNSSEC; None when all is off."""
-    if session.reader.dane_status(domain).is_enabled:
-        because = "senders stop pinning the certificate before anything moves"
-        return plan_feature(DISABLE_DANE, domain, enabled=True, because=because)
-    status = session.reader.dnssec_status(domain, looks_at_dns=False)
-    if not status.is_enabled:
-        return None
-    facts = _facts(session, domain)
-    if isinstance(facts.mx, LookupFailed):
-        return _unknown(domain, facts.mx.detail)
-    hosts = [mx.host for mx in facts.mx.values] if isinstance(facts.mx, Found) else []
-    if status.expected_host in hosts:
-        reason = f"MX still leads to {status.expected_host}: move it back first, or mail would be lost"
-        return Blockage(domain, Verb.DISABLE, reason, (), is_unknown=False)
-    return plan_feature(DISABLE_DNSSEC, domain, enabled=True, because="MX leads elsewhere")
-
-
-def _facts(session: ReadingSession, domain: DomainName) -> DomainFacts:
-    import asyncio
-
-    from exo_auth.lookup.domain_facts import gather_domain_facts
-    from exo_auth.run.check import CheckRequest, sources_for
-
-    subjects = frozenset({Subject.DNS, Subject.MX, Subject.DANE})
-
-    async def ask() -> DomainFacts:
-        return await gather_domain_facts(
-            sources_for(session.settings, CheckRequest(subjects=subjects)), domain
-        )
-
-    return asyncio.run(ask())
-
-
-def _unsigned(facts: DomainFacts) -> Blockage | None:
-    if isinstance(facts.soa, LookupFailed):
-        return _unknown(facts.domain, facts.soa.detail)
-    if isinstance(facts.soa, Found) and facts.soa.authenticated:
-        return None
-    reason = "the zone is not signed with DNSSEC, or the resolver does not validate: sign it, publish DS, wait a week"
-    return Blockage(facts.domain, Verb.ENABLE, reason, (), is_unknown=False)
-
-
-def _mx_not_moved(facts: DomainFacts, expected: str) -> Blockage | None:
-    if isinstance(facts.mx, LookupFailed):
-        return _unknown(facts.domain, facts.mx.detail)
-    hosts = [mx.host for mx in facts.mx.values] if isinstance(facts.mx, Found) else []
-    if hosts == [expected]:
-        return None
+    is_unknown = verdict.state is ReadinessState.UNKNOWN
+    if is_unknown and probe == OPTIONAL:
+        reason = f"{scene.new_host} could not be asked from here, which was said to be no matter"
+        return Deferral(scene.domain, reason, None, verb=Verb.REPORT)
+    told = "; ".join(one.message for one in verdict.holding)
     reason = (
-        f"MX must lead to {expected} alone (now: {', '.join(hosts) or 'nowhere'}): add it with preference 20, name it "
-        "in the MTA-STS policy, test, then give it 0 and remove the old one after its TTL"
+        f"{told}. Test {scene.new_host} with the Remote Connectivity Analyzer (https://testconnectivity.microsoft.com), "
+        "then give --var probe=optional"
     )
-    return Blockage(facts.domain, Verb.ENABLE, reason, (), is_unknown=False)
+    return Blockage(scene.domain, Verb.PUBLISH, reason, verdict.holding, is_unknown=is_unknown)
 
 
-def _unknown(domain: DomainName, detail: str) -> Blockage:
-    return Blockage(domain, Verb.ENABLE, f"no verdict: {detail}", (), is_unknown=True)
+def _name_hosts(looks: DaneLooks, scene: DaneScene, _probe: str) -> Part:
+    """Let the MTA-STS policy name every host that mail goes to, and the one it goes to next (RFC 8461 §8.3)."""
+    hosts = dict.fromkeys(host for host in (*scene.hosts, scene.new_host, scene.former_host) if host)
+    return _announce(looks, scene, None, tuple(hosts))
+
+
+def _enforce(looks: DaneLooks, scene: DaneScene, _probe: str) -> Part:
+    return _announce(looks, scene, Mode.ENFORCE, scene.hosts)
+
+
+def _announce(looks: DaneLooks, scene: DaneScene, mode: Mode | None, hosts: tuple[str, ...]) -> Part:
+    """File first, then its id, as `mta-sts generate` does it; the patterns stay where they name all hosts."""
+    wish = MtaStsWish(mode, () if scene.policy_allows.issuperset(hosts) else hosts)
+    step = next_mta_sts_step(looks.session.settings, scene.domain.ascii, wish)
+    if step.step == "done":
+        return None
+    if step.waits_for_file:
+        return Deferral(scene.domain, step.reason, None, is_waiting=True, verb=Verb.PUBLISH)
+    if looks.zones is None:
+        told = step.change.refusal or f"publish {step.change.owner} TXT: {' and '.join(step.change.after)}"
+        return Blockage(scene.domain, Verb.PUBLISH, told, (), is_unknown=False)
+    from exo_auth.run.dns_changes import planned_change
+
+    return planned_change(looks.zones, scene.domain, step.change)
+
+
+_ASKING: dict[DaneStep, Callable[[DaneLooks, DaneScene, str], Part]] = {
+    DaneStep.POLICY: _name_hosts,
+    DaneStep.PROBE: _probe,
+    DaneStep.ENFORCE: _enforce,
+    DaneStep.POLICY_BACK: _name_hosts,
+}

@@ -58,7 +58,8 @@ class DnsTrade:
         """Write the whole set."""
         values = tuple(map(str, change.after["values"]))
         owner = DomainName(str(change.parameters["name"]))
-        one = RecordSet(owner, str(change.parameters["type"]), values, int(change.parameters["ttl"]))
+        ttl = int(change.after.get("ttl") or change.parameters["ttl"])
+        one = RecordSet(owner, str(change.parameters["type"]), values, ttl)
         self._zones.write(self._home(change), [one])
 
     def _home(self, change: Change) -> ZoneHome:
@@ -72,8 +73,11 @@ class DnsTrade:
 
 
 def set_state(one: RecordSet | None) -> dict[str, Any]:
-    """Describe a set as plain JSON values, as `before` and `after` of a change hold it."""
-    return {"values": sorted(one.values) if one is not None else []}
+    """Describe a set as plain JSON values; `before` and `after` of a change hold the TTL where it matters."""
+    return {
+        "values": sorted(one.values) if one is not None else [],
+        "ttl": one.ttl if one is not None else 0,
+    }
 
 
 def open_zones(settings: Settings) -> OctoDnsZones:

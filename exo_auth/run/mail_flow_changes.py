@@ -163,7 +163,7 @@ def plan_partners(
             parts.told += told
             made, held = ([], [*held, *closed]) if closed else (made, held)
         parts.take(wish, made, held)
-    return _plan(session, parts, len(wishes))
+    return _plan(session, parts, "tls rule", len(wishes))
 
 
 def plan_removals(session: ReadingSession, wishes: Sequence[PartnerWish]) -> Plan:
@@ -176,10 +176,11 @@ def plan_removals(session: ReadingSession, wishes: Sequence[PartnerWish]) -> Pla
         parts.take(wish, made, held)
         if any(change.cmdlet == REMOVE_RULE for change in made):
             flow = without_rule(flow, wish.name)  # those below move up before their turn comes
-    return _plan(session, parts, len(wishes))
+    return _plan(session, parts, "tls rule", len(wishes))
 
 
-def _plan(session: ReadingSession, parts: _Parts, considered: int) -> Plan:
+def _plan(session: ReadingSession, parts: _Parts, command: str, considered: int) -> Plan:
+    session.clock.hear(session.reader.last_service_clock)
     return Plan(
         TenantRef(
             session.tenant_id,
@@ -187,7 +188,7 @@ def _plan(session: ReadingSession, parts: _Parts, considered: int) -> Plan:
             session.settings.cloud.name,
         ),
         session.clock.now(),
-        "tls rule",
+        command,
         {},
         tuple(parts.changes),
         tuple(parts.told),
@@ -246,28 +247,22 @@ def _closed(wish: PartnerWish, verdict: PartnerVerdict) -> Blockage | None:
 def plan_features(
     session: ReadingSession,
     domains: Iterable[DomainName],
-    decide: Callable[[ReadingSession, DomainName], Change | Blockage | None],
+    decide: Callable[[DomainName], Change | Deferral | Blockage | None],
 ) -> Plan:
-    """Plan DNSSEC or DANE for domains."""
+    """Plan DNSSEC or DANE for domains, by what `decide` says is next for each."""
+    parts = _Parts()
     names = list(domains)
-    found = [(name, decide(session, name)) for name in names]
-    changes = tuple(one for _, one in found if isinstance(one, Change))
-    return Plan(
-        TenantRef(
-            session.tenant_id,
-            session.settings.initial_domain or session.settings.tenant,
-            session.settings.cloud.name,
-        ),
-        session.clock.now(),
-        "dane",
-        {},
-        changes,
-        (),
-        tuple(one for _, one in found if isinstance(one, Blockage)),
-        tuple(name for name, one in found if one is None),
-        len(names),
-        limit_excess(len(changes), len(names), session.settings.limits),
-    )
+    for name in names:
+        one = decide(name)
+        if isinstance(one, Change):
+            parts.changes.append(one)
+        elif isinstance(one, Deferral):
+            parts.told.append(one)
+        elif one is not None:
+            parts.blockages.append(one)
+        else:
+            parts.steady.append(name)
+    return _plan(session, parts, "dane", len(names))
 
 
 def _named(objects: Iterable[Any], name: str) -> Any:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from exo_auth.checks.gates import Gate
 from exo_auth.errors import ConfigError, InputError
+from exo_auth.plan.dane_move import DaneStep
 from exo_auth.plan.selection import EVERY, tag_of
 from exo_auth.run import yaml_nodes
 from exo_auth.run.config_schema import nearest
@@ -29,13 +30,15 @@ WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
     "advance-dmarc": ("to", "rua", "observe"),
     "publish-mta-sts": ("mode",),
     "enforce-tls": ("partners", "mode", "verify", "tls_domain"),
-    "dane": (),
+    "dane": ("step", "probe"),
 }
 # Stages that are about others than the tenant's domains, so that no domains can be chosen for them.
 ABOUT_OTHERS = frozenset({"enforce-tls"})
 WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {  # what may stand behind a key, where it is one of a few
     ("advance-dmarc", "to"): ("none", "quarantine", "reject"),
     ("publish-mta-sts", "mode"): ("testing", "enforce", "none"),
+    ("dane", "step"): tuple(DaneStep),
+    ("dane", "probe"): ("required", "optional"),
     ("enforce-tls", "mode"): ("audit", "enforce"),
     ("enforce-tls", "verify"): ("encryption", "certificate", "domain"),
 }

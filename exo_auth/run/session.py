@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from exo_auth.exchange.rest import RestTransport
     from exo_auth.exchange.transport import Transport
     from exo_auth.lookup.resolver import StubResolver
+    from exo_auth.run.dane_steps import DaneLooks
 
 
 WRITE_PATIENCE = 2.5  # a write that times out is unknown, not failed: it gets longer than a read
@@ -94,6 +95,13 @@ class ReadingSession:
         from exo_auth.exchange.client import ExchangeReader
 
         return ExchangeReader(self._transport)
+
+    @cached_property
+    def dane_looks(self) -> DaneLooks:
+        """What the stages of one plan have seen of domains on their way to DANE."""
+        from exo_auth.run.dane_steps import DaneLooks
+
+        return DaneLooks(self)
 
     def look_up(
         self, domains: Iterable[DomainName], on_done: Callable[[DomainName], None] | None = None

@@ -35,10 +35,7 @@ def plan_of_stage(
     if stage.do == "enforce-tls":
         return _partners(session, stage, say)
     if stage.do == "dane":
-        from exo_auth.run.dane_steps import next_dane_step
-        from exo_auth.run.mail_flow_changes import plan_features
-
-        return plan_features(session, names, next_dane_step)
+        return _dane(session, stage, names)
     if stage.do == "publish-mta-sts":
         return _mta_sts(session, stage, names, scene.now)
     return _records(session, observation, stage, names)
@@ -61,6 +58,18 @@ def _dkim(
     from exo_auth.run.dns_changes import open_zones, with_publication
 
     return with_publication(plan, open_zones(session.settings), session.settings.limits)
+
+
+def _dane(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...]) -> Plan:
+    """Plan one step of the way to DANE, or without `step` whichever comes next."""
+    from exo_auth.plan.dane_move import DaneStep
+    from exo_auth.run.dane_steps import REQUIRED, next_dane_step
+    from exo_auth.run.mail_flow_changes import plan_features
+
+    if not stage.value("step"):
+        return plan_features(session, names, next_dane_step(session))
+    step, probe = DaneStep(stage.value("step")), stage.value("probe", REQUIRED)
+    return plan_features(session, names, lambda name: session.dane_looks.part(name, step, probe))
 
 
 def _partners(session: ReadingSession, stage: Stage, say: Say) -> Plan:

@@ -37,6 +37,7 @@ class Dnssec:
     def __init__(self, spec_of: Callable[[str], DomainSpec | None], mx_of: MxOf) -> None:
         self.enabled: set[str] = set()  # domains with DNSSEC, lower case
         self.dane: set[str] = set()  # those of them with DANE
+        self.address = EXCHANGE_ADDRESS  # of every exchanger
         self._spec_of = spec_of
         self._mx_of = mx_of
 
@@ -69,7 +70,7 @@ class Dnssec:
         if domain is None:
             return None
         if host == name:
-            return EXCHANGE_ADDRESS if rdtype == "A" else None
+            return self.address if rdtype == "A" else None
         if rdtype != "TLSA" or domain not in self.dane:
             return None
         return f"3 1 1 {hashlib.sha256(host.encode()).hexdigest()}"

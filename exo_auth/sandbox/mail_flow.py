@@ -56,6 +56,10 @@ class MailFlow:
             finally:
                 self._put(present)
 
+    def listen_at(self, address: str) -> None:
+        """Let the exchangers in the signed zone have this address, where something answers."""
+        self._dnssec.address = address
+
     def has_dane(self, domain: str) -> bool:
         """Is inbound DANE enabled for an accepted domain?"""
         with self._lock:

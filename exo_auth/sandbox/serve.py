@@ -346,12 +346,15 @@ class Sandbox:
 
     def _publish_partners(self) -> None:
         addresses = self._mail_hosts.addresses
+        good = f"mx.good.{PARTNER_ZONE}"
+        if good in addresses:  # the exchangers in the signed zone answer, too
+            self.tenant.mail_flow.listen_at(addresses[good])
         for host in MAIL_HOSTS:
             self.zones.publish_mx(host.domain, host.name, 10)
             if host.name in addresses:
                 self.zones.publish_address(host.name, addresses[host.name])
         mixed = f"mixed.{PARTNER_ZONE}"  # one of its two hosts has no STARTTLS
-        self.zones.publish_mx(mixed, f"mx.good.{PARTNER_ZONE}", 10)
+        self.zones.publish_mx(mixed, good, 10)
         self.zones.add_mx(mixed, f"mx.plain.{PARTNER_ZONE}", 20)
 
     # Keeping

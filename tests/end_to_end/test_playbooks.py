@@ -21,6 +21,7 @@ DOMAINS = (
     DomainSpec("due.example", age=200 * DAY, dmarc="none"),
     DomainSpec("new.example", listed=False, cnames="none", spf="", dmarc=""),
     DomainSpec("parked.example", listed=False, cnames="none", spf="", dmarc=""),
+    DomainSpec("dane.example", signed=True, dmarc="reject"),
     DomainSpec("signed.example", signed=True, dmarc="reject", policy="enforce"),
 )
 RUA = "--var rua=mailto:d@due.example --var tls_rua=mailto:t@due.example"
@@ -71,7 +72,8 @@ SHIPPED = [  # name, variables, verbs that its first run applies
     ("enable-dkim", "-d new.example", {"create"}),
     ("enforce-tls", "--var partners=good.partner.example --var mode=Enforce", {"create"}),
     ("advance-dmarc", "-d due.example --var goal=quarantine --var observe=0d", {"publish"}),
-    ("enable-dane", "-d signed.example", {"enable"}),
+    ("enable-dane", "-d dane.example", {"publish"}),
+    ("disable-dane", "-d dane.example", set()),
     ("park-domain", "--var domains=parked.example", {"publish"}),
     ("publish-mta-sts", "-d signed.example --var mode=enforce", set()),
     ("onboard-tenant", f"-d new.example {RUA}", {"publish"}),

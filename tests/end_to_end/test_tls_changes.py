@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from terminal import Done, as_cron
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.faults import Fault
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
+from exo_auth.sandbox.zones import ZoneRecord
 
 GOOD = "good.partner.example"
 PLAIN = "plain.partner.example"
@@ -284,6 +286,7 @@ def test_what_a_person_may_get_wrong(box: Sandbox, tmp_path: Path, line: str, pa
     assert part in done.err
 
 
+FORMER = "signed-example.mail.protection.outlook.com"
 SIGNED = (
     DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True),
     DomainSpec("signed.example", signed=True),
@@ -301,11 +304,16 @@ def test_dane_goes_step_by_step_and_back(signed: Desk) -> None:
     unsigned = signed.run("dane enable plain.example --yes")
     assert unsigned.code == 3, unsigned
     assert "not signed with DNSSEC" in unsigned.out
+    told = signed.run("dane enable signed.example --yes")
+    assert told.code == 3, told
+    assert "TTL 60" in told.out
+    signed.box.zones.remove("signed.example", "MX")
+    signed.box.zones.add(ZoneRecord("signed.example", "MX", ("0", FORMER), 60))
     first = signed.run("dane enable signed.example --yes -o json")
     assert first.code == 0, first
     waits = signed.run("dane enable signed.example --yes")
     assert waits.code == 3, waits
-    host = waits.out.split("MX must lead to ")[1].split()[0]
+    host = waits.out.split(" and 20 ")[1].split(",")[0]
     assert host.endswith(".mx.microsoft")
     signed.box.zones.publish_mx("signed.example", host, 0)
     second = signed.run("dane enable signed.example --yes")
@@ -313,9 +321,13 @@ def test_dane_goes_step_by_step_and_back(signed: Desk) -> None:
     assert "steady" in signed.run("dane enable signed.example --yes").out
     assert signed.run("dane disable signed.example --yes").code == 0
     held = signed.run("dane disable signed.example --yes")
+    assert held.code == 4, held
+    assert "may remember the TLSA records" in held.out
+    signed.box.advance(timedelta(hours=1, seconds=5))
+    held = signed.run("dane disable signed.example --yes")
     assert held.code == 3, held
-    assert "move it back first" in held.out
-    signed.box.zones.publish_mx("signed.example", "signed-example.mail.protection.outlook.com", 0)
+    assert f"MX 0 {FORMER} and 30 {host}" in held.out
+    signed.box.zones.publish_mx("signed.example", FORMER, 0)
     assert signed.run("dane disable signed.example --yes").code == 0
 
 
