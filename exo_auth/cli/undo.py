@@ -22,7 +22,12 @@ def undo(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run, as `journal list` names it.")],
     only: Annotated[
         str,
-        typer.Option("--only", metavar="CHANGE", envvar="EXO_AUTH_UNDO_ONLY", help="One change, by its key."),
+        typer.Option(
+            "--only",
+            metavar="CHANGE|DOMAIN",
+            envvar="EXO_AUTH_UNDO_ONLY",
+            help="One change by its key, or the changes of one domain.",
+        ),
     ] = "",
     octodns: OctoDns = None,
 ) -> None:

@@ -32,7 +32,7 @@ from exo_auth.run.record_export import DomainRecords
 from exo_auth.run.run_id import new_run_id
 from exo_auth.run.settings import Settings
 from exo_auth.run.trades import Tools, apply_with_trades
-from exo_auth.run.undo import applied_by
+from exo_auth.run.undo import applied_by, narrowed
 
 NO_TENANT = TenantRef("dns", "dns", "")
 UNDO = "the set before is in the journal: exo-auth dns undo RUN puts it back"
@@ -215,11 +215,9 @@ def plan_undo(
 ) -> Plan:
     """Plan the sets as they were before a run; what has moved since is a blockage, not guessed.
 
-    `only` names one change by its key. Raises InputError for a run that published nothing.
+    `only` names one change by its key, or a domain. Raises InputError for a run that published nothing.
     """
-    done = [change for change in applied_by(lines, run_id) if change.cmdlet == OCTODNS]
-    if only:
-        done = [change for change in done if change.key == only]
+    done = narrowed([change for change in applied_by(lines, run_id) if change.cmdlet == OCTODNS], only)
     if not done:
         what = f"no change {only} of run {run_id} took effect" if only else f"run {run_id} published nothing"
         raise InputError(what, hint="exo-auth journal show RUN lists its changes")

@@ -29,6 +29,7 @@ WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
     "park": ("rua",),
     "advance-dmarc": ("to", "rua", "observe"),
     "publish-mta-sts": ("mode",),
+    "advance-mta-sts": ("to", "observe"),
     "enforce-tls": ("partners", "mode", "verify", "tls_domain"),
     "dane": ("step", "probe"),
 }
@@ -37,12 +38,13 @@ ABOUT_OTHERS = frozenset({"enforce-tls"})
 WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {  # what may stand behind a key, where it is one of a few
     ("advance-dmarc", "to"): ("none", "quarantine", "reject"),
     ("publish-mta-sts", "mode"): ("testing", "enforce", "none"),
+    ("advance-mta-sts", "to"): ("none", "testing", "enforce"),
     ("dane", "step"): tuple(DaneStep),
     ("dane", "probe"): ("required", "optional"),
     ("enforce-tls", "mode"): ("audit", "enforce"),
     ("enforce-tls", "verify"): ("encryption", "certificate", "domain"),
 }
-DURATIONS = frozenset({("advance-dmarc", "observe")})
+DURATIONS = frozenset({("advance-dmarc", "observe"), ("advance-mta-sts", "observe")})
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)

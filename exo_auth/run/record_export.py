@@ -110,7 +110,7 @@ async def _of_domain(
     zone = delegation.zone if isinstance(delegation, Delegation) else domain
     notes: tuple[str, ...] = ()
     if wish.is_parked:
-        changes = _parked(facts, wish)
+        changes = [*_parked(facts, wish), *await _agreements(resolver, domain, wish)]
     else:
         changes, notes = await _of_mail_domain(settings, resolver, facts, config, wish)
     return DomainRecords(domain, zone, host, tuple(changes), tuple(notes))
@@ -212,9 +212,14 @@ async def _dmarc(resolver: Resolver, facts: DomainFacts, wish: RecordWish) -> li
     change, is_stricter = dmarc_change(facts, wish.dmarc)
     if is_stricter:
         change = replace(change, refusal=gate_refusal(facts, Gate.DMARC_ENFORCE))
-    changes = [change]
-    for host in _foreign_hosts(wish, facts.domain):
-        for one in authorizations([facts.domain], host):
+    return [change, *await _agreements(resolver, facts.domain, wish)]
+
+
+async def _agreements(resolver: Resolver, domain: DomainName, wish: RecordWish) -> list[RecordChange]:
+    """Give the records by which other hosts agree to take reports about a domain (RFC 9990 §4)."""
+    changes = []
+    for host in _foreign_hosts(wish, domain):
+        for one in authorizations([domain], host):
             answer = await resolver.txt(one.owner)
             texts = published(one.owner, answer)
             if not any(text.startswith("v=DMARC1") for text in texts):

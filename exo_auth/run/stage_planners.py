@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ConfigError, ExoAuthError, PublishError, SignInError
@@ -19,7 +20,11 @@ from exo_auth.run.observe import Observation
 from exo_auth.run.playbook import Stage
 from exo_auth.run.session import ReadingSession
 
+if TYPE_CHECKING:
+    from exo_auth.run.policy_records import MtaStsStep
+
 OBSERVE = "30d"
+OBSERVE_TLS = "14d"  # of TLS reports, before a policy in testing is enforced
 ORDER = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
 
 Say = Callable[[str], None]
@@ -38,6 +43,8 @@ def plan_of_stage(
         return _dane(session, stage, names)
     if stage.do == "publish-mta-sts":
         return _mta_sts(session, stage, names, scene.now)
+    if stage.do == "advance-mta-sts":
+        return _advance_mta_sts(session, stage, names, scene.now)
     return _records(session, observation, stage, names)
 
 
@@ -147,7 +154,8 @@ def _advance(
         try:
             now = live_policy(session.settings, name)
             if now is not None and ORDER.index(now) < ORDER.index(last):
-                held = _observed(name, since.get(f"_dmarc.{name.ascii}"), window, observation.scene.now)
+                published = since.get(f"_dmarc.{name.ascii}")
+                held = _observed(name, "DMARC record", published, window, observation.scene.now)
                 if held is not None:
                     deferrals.append(held)
                     continue
@@ -164,15 +172,19 @@ def _advance(
     return replace(plan, deferrals=(*plan.deferrals, *deferrals), blockages=(*plan.blockages, *blockages))
 
 
-def _observed(name: DomainName, since: datetime | None, window: timedelta, now: datetime) -> Deferral | None:
+def _observed(
+    name: DomainName, what: str, since: datetime | None, window: timedelta, now: datetime
+) -> Deferral | None:
     """Hold a stricter policy back until the present one has been watched long enough."""
     if not window:
         return None
     if since is None:
-        reason = "nobody here knows since when the DMARC record stands: read its reports, then give observe=0d once"
+        reason = (
+            f"nobody here knows since when the {what} stands: read its reports, then give observe=0d once"
+        )
         return Deferral(name, reason, None, is_waiting=True, verb=Verb.PUBLISH)
     if now < since + window:
-        reason = f"the DMARC record is observed for {render_duration(window)} before the policy gets stricter"
+        reason = f"the {what} is observed for {render_duration(window)} before the policy gets stricter"
         return Deferral(name, reason, since + window, is_waiting=True, verb=Verb.PUBLISH)
     return None
 
@@ -197,25 +209,68 @@ def _published_since(session: ReadingSession) -> dict[str, datetime]:
 
 def _mta_sts(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...], now: datetime) -> Plan:
     """Plan the record at `_mta-sts`; the file comes first, and is hosted elsewhere."""
+    from exo_auth.run.policy_records import mode_named
+
+    mode = mode_named(stage.value("mode")) if stage.value("mode") else None
+    return _announcements(session, stage, names, now, lambda _name, step: step(mode))
+
+
+def _advance_mta_sts(
+    session: ReadingSession, stage: Stage, names: tuple[DomainName, ...], now: datetime
+) -> Plan:
+    """Plan one step of MTA-STS: to testing, and to enforce when that was observed for so long (`observe`, 14 days).
+
+    A policy that is in enforce stays there. What is served is announced first, whatever it is: file, then id.
+    """
+    last = stage.value("to", Mode.ENFORCE.value)
+    window = parse_duration(stage.value("observe", OBSERVE_TLS))
+    since = _published_since(session)
+
+    def decide(name: DomainName, step: Callable[[Mode | None], MtaStsStep]) -> MtaStsStep | Deferral:
+        now_there = step(None)
+        is_testing = now_there.step == "done" and now_there.policy.mode is Mode.TESTING
+        if not is_testing or last != Mode.ENFORCE.value:
+            return now_there
+        published = since.get(f"_mta-sts.{name.ascii}")
+        return _observed(name, "MTA-STS policy in testing", published, window, now) or step(Mode.ENFORCE)
+
+    if last == Mode.NONE.value:
+        names = ()
+    return _announcements(session, stage, names, now, decide)
+
+
+def _announcements(
+    session: ReadingSession,
+    stage: Stage,
+    names: tuple[DomainName, ...],
+    now: datetime,
+    decide: Callable[[DomainName, Callable[[Mode | None], MtaStsStep]], MtaStsStep | Deferral],
+) -> Plan:
+    """Plan the records at `_mta-sts` by what `decide` says of each domain, which it may ask what a mode needs."""
     from exo_auth.facts.tenant import TenantRef
     from exo_auth.run.dns_changes import open_zones, planned_or_held
-    from exo_auth.run.policy_records import MtaStsWish, mode_named, next_mta_sts_step
+    from exo_auth.run.policy_records import MtaStsWish, next_mta_sts_step
 
     zones = open_zones(session.settings)
-    mode: Mode | None = mode_named(stage.value("mode")) if stage.value("mode") else None
     parts: list[Change | Blockage | Deferral | None] = []
     for name in names:
+
+        def ask(mode: Mode | None, name: DomainName = name) -> MtaStsStep:
+            return next_mta_sts_step(session.settings, name.ascii, MtaStsWish(mode))
+
         try:
-            step = next_mta_sts_step(session.settings, name.ascii, MtaStsWish(mode))
+            step = decide(name, ask)
         except ExoAuthError as error:
             parts.append(trouble(name, error))
             continue
-        if step.step == "done":
-            continue
-        if step.waits_for_file:
-            parts.append(Deferral(name, step.reason, None, is_waiting=True, verb=Verb.PUBLISH))
-            continue
-        parts.append(planned_or_held(zones, name, step.change))
+        if isinstance(step, Deferral):
+            parts.append(step)
+        elif step.waits_for_file:
+            mode = step.policy.mode.value
+            told = f"{step.reason}; `exo-auth mta-sts generate {name.ascii} --mode {mode}` prints it"
+            parts.append(Deferral(name, told, None, is_waiting=True, verb=Verb.PUBLISH))
+        elif step.step != "done":
+            parts.append(planned_or_held(zones, name, step.change))
     tenant = TenantRef(session.tenant_id, session.settings.tenant, session.settings.cloud.name)
     return Plan(
         tenant,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.facts.tenant import TenantRef
 from exo_auth.plan.change import Blockage, Change, Verb
@@ -26,13 +27,11 @@ _DKIM = "-DkimSigningConfig"
 def plan_undo(
     lines: Iterable[JournalLine], run_id: str, tenant: TenantRef, now: datetime, only: str = ""
 ) -> Plan:
-    """Plan the way back from a run; `only` names one change by its key. Raises InputError for an unknown run or change.
+    """Plan the way back from a run; `only` names one change by its key, or a domain. Raises InputError for what is unknown.
 
     What has no way back is a blockage with the reason. Whether anything moved since is compared by apply.
     """
-    done = applied_by(lines, run_id)
-    if only:
-        done = [change for change in done if change.key == only]
+    done = narrowed(applied_by(lines, run_id), only)
     if not done:
         what = f"no change {only} of run {run_id} took effect" if only else f"run {run_id} changed nothing"
         raise InputError(what, hint="exo-auth journal show RUN lists its changes")
@@ -55,6 +54,14 @@ def plan_undo(
         (),
         len({c.target for c in done}),
     )
+
+
+def narrowed(done: list[Change], only: str) -> list[Change]:
+    """Keep one change by its key, or all of one domain by its name; all where nothing is named."""
+    if not only:
+        return done
+    wanted = only if ":" in only else DomainName.parse(only).ascii
+    return [change for change in done if wanted in (change.key, change.target.ascii)]
 
 
 def applied_by(lines: Iterable[JournalLine], run_id: str) -> list[Change]:

@@ -25,7 +25,7 @@ from exo_auth.sandbox.faults import Faults
 from exo_auth.sandbox.policy_faults import faulty_records
 from exo_auth.sandbox.resolver_memory import ResolverMemory
 from exo_auth.sandbox.zone_updates import ZoneUpdates, data_of
-from exo_auth.sandbox.zones import NEGATIVE_TTL, ZoneRecord, Zones, soa_of
+from exo_auth.sandbox.zones import NEGATIVE_TTL, Unreachable, ZoneRecord, Zones, soa_of
 
 LONGEST_UDP = 1232  # octets, whatever the client offers
 LONGEST_CHAIN = 8
@@ -86,7 +86,10 @@ class NameServer:
         misbehaviour = self._misbehaviour(query, name, over_udp)
         if misbehaviour is not None:
             return misbehaviour
-        response = self._response_of(query, name, face)
+        try:
+            response = self._response_of(query, name, face)
+        except Unreachable:  # the server of a delegated zone does not answer
+            return [_failure(query, dns.rcode.SERVFAIL)]
         messages = []
         if over_udp and self._faults.take("dns-wrong-id", domain=name):
             forged = self._response_of(query, name, face)

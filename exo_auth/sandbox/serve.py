@@ -8,6 +8,7 @@ import signal
 import tempfile
 import threading
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from exo_auth.sandbox.admin_api import AdminApi, LoggedRequest
 from exo_auth.sandbox.certificates import Certificates
 from exo_auth.sandbox.clock import SandboxClock
 from exo_auth.sandbox.control import ControlDoor
+from exo_auth.sandbox.delegation import Delegation
 from exo_auth.sandbox.description import SandboxDescription, write_octodns
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.dnssec import EXCHANGE_ADDRESS, HOST_ZONE
@@ -69,6 +71,7 @@ class SandboxOptions:
     switches: Switches = field(default_factory=Switches)
     token_life: timedelta = timedelta(minutes=65)
     publishes: bool = False  # name the octoDNS configuration in the environment
+    delegated: Mapping[str, tuple[str, int]] = field(default_factory=dict)  # zones of other servers, by apex
 
     @classmethod
     def named(cls, scenario: str) -> SandboxOptions:
@@ -128,12 +131,18 @@ class Sandbox:
             lambda owner: self.zones.mx_of(owner),
         )
         self.zones = Zones(
-            (*(spec.name for spec in options.domains), *MICROSOFT_ZONES, PARTNER_ZONE),
+            (
+                *(spec.name for spec in options.domains),
+                *options.delegated,
+                *MICROSOFT_ZONES,
+                PARTNER_ZONE,
+            ),
             self.tenant.published_key,
             self.tenant.all_targets(),
             hosted=self.tenant.mail_flow.published,
             signed=(HOST_ZONE, *(spec.name for spec in options.domains if spec.signed)),
             now=self.clock.now,
+            elsewhere=Delegation(options.delegated),
         )
         self._policy_hosts = PolicyHosts(certificates.issuer_file, self.faults)
         self._publish_first_records()

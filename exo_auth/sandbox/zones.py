@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from exo_auth.sandbox.clock import utc_now
 
@@ -27,6 +27,26 @@ class ZoneRecord:
     ttl: int = TTL
 
 
+class Unreachable(Exception):  # noqa: N818 - a server's silence, or its “not mine”
+    """The server of a delegated zone gave no answer that counts."""
+
+
+class Elsewhere(Protocol):
+    """Zones that another server holds."""
+
+    def covers(self, name: str) -> bool:
+        """Is the name in one of them?"""
+        ...
+
+    def find_all(self, name: str, rdtype: str) -> tuple[ZoneRecord, ...]:
+        """Give all records of that type at the name itself; raises Unreachable."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Is there anything at the name or below it? Raises Unreachable."""
+        ...
+
+
 @dataclass(frozen=True)
 class PastChange:
     """What stood at an owner and type before a change, and the serial of its zone then."""
@@ -43,7 +63,8 @@ class Zones:
 
     `published_key` gives the TXT that Microsoft publishes at a name, None where it publishes none; `targets` are
     all names at which it ever may. `hosted` gives other records of Microsoft's by name and type, as text. Answers
-    from the zones of `signed` are marked as validated. `now` dates changes, for secondaries that lag.
+    from the zones of `signed` are marked as validated. `now` dates changes, for secondaries that lag. What lies in the
+    zones of `elsewhere` is asked for there.
     """
 
     def __init__(
@@ -55,7 +76,9 @@ class Zones:
         hosted: Callable[[str, str], str | None] = lambda _name, _type: None,
         signed: Iterable[str] = (),
         now: Callable[[], datetime] = utc_now,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._lock = threading.Lock()
         self.name_servers: dict[str, str] = {"ns1": "127.0.0.1"}  # label below each apex, and address
         self._now = now
@@ -126,23 +149,34 @@ class Zones:
         return self._serials.get(apex, 1)
 
     def mx_of(self, owner: str) -> tuple[tuple[int, str], ...]:
-        """Give preference and host of each MX record at `owner`."""
-        with self._lock:
-            records = self._records.get((owner.lower(), "MX"), ())
-        return tuple((int(record.value[0]), record.value[1]) for record in records)
+        """Give preference and host of each MX record at `owner`, as a resolver of Microsoft's sees them."""
+        return tuple((int(record.value[0]), record.value[1]) for record in self._seen(owner, "MX"))
 
     def cname_of(self, owner: str) -> str | None:
-        """Give the target of the CNAME at `owner`."""
+        """Give the target of the CNAME at `owner`, as a resolver of Microsoft's sees it."""
+        return next((record.value[0] for record in self._seen(owner, "CNAME")), None)
+
+    def _seen(self, owner: str, rdtype: str) -> tuple[ZoneRecord, ...]:
+        """Give the records of that type at the name itself; none where its server cannot be reached."""
+        if self._elsewhere is not None and self._elsewhere.covers(owner):
+            try:
+                return self._elsewhere.find_all(owner, rdtype)
+            except Unreachable:
+                return ()
         with self._lock:
-            records = self._records.get((owner.lower(), "CNAME"))
-        return records[0].value[0] if records else None
+            return self._records.get((owner.lower(), rdtype), ())
 
     def find(self, name: str, rdtype: str) -> ZoneRecord | None:
         """Give the first record of that type at the name itself, from a wildcard if nothing else exists there."""
         return next(iter(self.find_all(name, rdtype)), None)
 
     def find_all(self, name: str, rdtype: str) -> tuple[ZoneRecord, ...]:
-        """Give all records of that type at the name itself, from a wildcard if nothing else exists there."""
+        """Give all records of that type at the name itself, from a wildcard if nothing else exists there.
+
+        Raises Unreachable for a name in a delegated zone whose server does not answer.
+        """
+        if self._elsewhere is not None and self._elsewhere.covers(name):
+            return self._elsewhere.find_all(name, rdtype)
         made = self._made(name.lower(), rdtype)
         if made:
             return made
@@ -198,6 +232,8 @@ class Zones:
     def exists(self, name: str) -> bool:
         """Is there anything at the name or below it? Then an absent type is NODATA, else NXDOMAIN (RFC 8020)."""
         wanted = name.lower()
+        if self._elsewhere is not None and self._elsewhere.covers(name):
+            return self._elsewhere.exists(name)
         if self._address_of_server(wanted):
             return True
         if wanted in self._above_targets or self._published_key(wanted) is not None:

@@ -43,7 +43,7 @@ def bind_primary(
         process = subprocess.Popen([BIND, "-g", "-c", str(folder / "named.conf")], stdout=out, stderr=out)
         try:
             wait_for_zone(process, (host, port), zone, log)
-            yield Primary((host, port), zone, secret, octodns_file(folder, (host, port), zone, secret))
+            yield Primary((host, port), zone, secret, octodns_file(folder, (host, port), secret, zone))
         finally:
             process.terminate()
             process.wait()

@@ -32,48 +32,60 @@ class Primary:
     secret: str
     octodns: Path
 
-    def records(self) -> set[str]:
-        """Transfer the zone; every record as a line, the SOA left out."""
+    def records(self, zone: str = "") -> set[str]:
+        """Transfer a zone, by default the one it is about; every record as a line, the SOA left out."""
         keyring = dns.tsigkeyring.from_text({KEY_NAME: self.secret})
         host, port = self.address
         transfer = dns.query.xfr(
             host,
-            self.zone,
+            zone or self.zone,
             port=port,
             relativize=False,
             keyring=keyring,
             keyalgorithm="hmac-sha256",
             lifetime=5,
         )
-        zone = dns.zone.from_xfr(transfer, relativize=False)
+        found = dns.zone.from_xfr(transfer, relativize=False)
         return {
             f"{name} {ttl} {rdata.rdtype.name} {rdata.to_text()}"
-            for name, ttl, rdata in zone.iterate_rdatas()
+            for name, ttl, rdata in found.iterate_rdatas()
             if rdata.rdtype.name != "SOA"
         }
 
 
 @contextmanager
 def knot_primary(
-    folder: Path, zone: str, lines: list[str], others: dict[str, list[str]] | None = None
+    folder: Path,
+    zone: str,
+    lines: list[str],
+    others: dict[str, list[str]] | None = None,
+    more: dict[str, list[str]] | None = None,
 ) -> Iterator[Primary]:
-    """Serve `zone` from its lines (owner TTL IN type data) until the end of the block; `others` stay as they are."""
+    """Serve `zone` from its lines (owner TTL IN type data) until the end of the block.
+
+    `others` stay as they are; those of `more` are written as `zone` is.
+    """
     assert KNOT is not None
     folder.mkdir(parents=True, exist_ok=True)
     address = free_address()
     secret = base64.b64encode(os.urandom(32)).decode()
-    write_zones(folder, {zone: lines, **(others or {})})
+    written = {zone: lines, **(more or {})}
+    write_zones(folder, {**written, **(others or {})})
     static = "".join(f"- domain: {name}\n  storage: {folder}\n  file: {name}.zone\n" for name in others or {})
     (folder / "knot.conf").write_text(
         f"server:\n  listen: {address[0]}@{address[1]}\n  rundir: {folder}\n"
         f"database:\n  storage: {folder}\nlog:\n- target: {folder}/knot.log\n  any: info\n"
         f"key:\n- id: {KEY_NAME}\n  algorithm: hmac-sha256\n  secret: {secret}\n"
         f"acl:\n- id: updates\n  key: {KEY_NAME}\n  action: [update, transfer]\n"
-        f"zone:\n- domain: {zone}\n  storage: {folder}\n  file: {zone}.zone\n  acl: updates\n"
-        f"{static}",
+        "zone:\n"
+        + "".join(
+            f"- domain: {name}\n  storage: {folder}\n  file: {name}.zone\n  acl: updates\n"
+            for name in written
+        )
+        + static,
         encoding="utf-8",
     )
-    octodns = octodns_file(folder, address, zone, secret)
+    octodns = octodns_file(folder, address, secret, *written)
     process = subprocess.Popen(
         [KNOT, "-c", str(folder / "knot.conf")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -98,14 +110,15 @@ def write_zones(folder: Path, zones: dict[str, list[str]]) -> None:
         (folder / f"{name}.zone").write_text("\n".join([*head, *content]) + "\n", encoding="ascii")
 
 
-def octodns_file(folder: Path, address: tuple[str, int], zone: str, secret: str) -> Path:
-    """Write the octoDNS configuration that writes to it."""
+def octodns_file(folder: Path, address: tuple[str, int], secret: str, *zones: str) -> Path:
+    """Write the octoDNS configuration that writes to them."""
     octodns = folder / "octodns.yaml"
     octodns.write_text(
         "providers:\n  primary:\n    class: octodns_bind.Rfc2136Provider\n"
         f"    host: {address[0]}\n    port: {address[1]}\n    key_name: {KEY_NAME}\n"
         f"    key_secret: {secret}\n    key_algorithm: hmac-sha256\n"
-        f"zones:\n  {zone}.:\n    sources: [primary]\n    targets: [primary]\n",
+        "zones:\n"
+        + "".join(f"  {zone}.:\n    sources: [primary]\n    targets: [primary]\n" for zone in zones),
         encoding="utf-8",
     )
     return octodns
