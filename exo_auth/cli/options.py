@@ -91,6 +91,14 @@ class Common:
         str | None,
         typer.Option("--state-dir", metavar="DIR", help="Journal, locks, caches. [env: EXO_AUTH_STATE_DIR]"),
     ] = field(default=None, metadata=_setting("state_dir"))
+    transport: Annotated[
+        str | None,
+        typer.Option(
+            "--transport",
+            metavar="HOW",
+            help="rest, or powershell: Microsoft's own module. [env: EXO_AUTH_TRANSPORT]",
+        ),
+    ] = field(default=None, metadata=_setting("transport"))
     output: Annotated[
         OutputFormat | None,
         typer.Option("-o", "--output", help="Format of the data on stdout. [env: EXO_AUTH_OUTPUT]"),

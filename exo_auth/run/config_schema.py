@@ -105,7 +105,7 @@ SETTINGS: tuple[Setting, ...] = (
         "rest",
         "EXO_AUTH_TRANSPORT",
         "How cmdlets are run: over the admin API, or through Microsoft's PowerShell module.",
-        None,
+        "--transport",
         ("rest", "powershell"),
     ),
     Setting("ca_file", Kind.PATH, None, "EXO_AUTH_CA_FILE", "Root certificates (PEM) to trust for both."),
