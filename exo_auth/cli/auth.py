@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import note, progress, put, warner
+from exo_auth.cli.talk import note, progress, put, put_part, warner
 from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,19 +23,35 @@ app.add_typer(certificate_app, name="certificate", help="The certificate that an
 @command
 def setup(
     common: Common,
-    print_steps: Annotated[
-        bool, typer.Option("--print", envvar="EXO_AUTH_PRINT", help="Print the steps; the only way for now.")
+    form: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="FORM",
+            envvar="EXO_AUTH_SETUP_FORM",
+            help="steps: for a person. script: for the Azure CLI, which shows first what it would do. "
+            "role-group: in PowerShell, fewer rights than Exchange Administrator has.",
+        ),
+    ] = "steps",
+    print_steps: Annotated[  # noqa: ARG001 - printing is all that happens; the word is for those who want to say so
+        bool, typer.Option("--print", envvar="EXO_AUTH_PRINT", help="Print; that is all it does.")
     ] = True,
 ) -> None:
     """Print how to register the application: permission, consent, role, certificate. Nothing is changed.
 
     Example:  exo-auth auth setup --print
     """
-    from exo_auth.identity.app_registration import setup_steps
+    from exo_auth.identity.app_registration import register_app_script, role_group_script, setup_steps
 
     settings = common.settings()
-    if print_steps:
-        put(setup_steps(settings.cloud, settings.tenant or "contoso.onmicrosoft.com"))
+    forms = {
+        "steps": lambda: setup_steps(settings.cloud, settings.tenant or "contoso.onmicrosoft.com"),
+        "script": register_app_script,
+        "role-group": role_group_script,
+    }
+    if form not in forms:
+        raise InputError(f"setup is not printed as “{form}”", hint=f"one of {', '.join(forms)}")
+    put_part(forms[form]())
 
 
 @app.command()

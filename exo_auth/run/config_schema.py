@@ -533,6 +533,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_SERVE_KEY",
         "EXO_AUTH_SERVE_LISTEN",
         "EXO_AUTH_SERVE_PRINT_UNIT",
+        "EXO_AUTH_SETUP_FORM",
         "EXO_AUTH_SMTP_DANE_MODE",
         "EXO_AUTH_SPF_ADD",
         "EXO_AUTH_SPF_ALL",

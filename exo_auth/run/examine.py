@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import shutil
 import sys
 import tempfile
@@ -10,6 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exo_auth.errors import ExoAuthError
+from exo_auth.identity.access_token import AccessToken
+from exo_auth.identity.app_registration import READS, WRITES
+from exo_auth.identity.permission_advice import MANAGE_AS_APP
+from exo_auth.plan.run_account import Moment
 from exo_auth.run.session import ReadingSession
 from exo_auth.run.settings import Settings
 
@@ -40,10 +45,12 @@ def examine(
 ) -> tuple[Line, ...]:
     """Examine all; the later ones need the network."""
     with ReadingSession(settings, environment, warn=warn, say=say) as session:
-        return tuple(_lines(settings, session, offline=offline))
+        return tuple(_lines(settings, environment, session, offline=offline))
 
 
-def _lines(settings: Settings, session: ReadingSession, *, offline: bool) -> Iterator[Line]:
+def _lines(
+    settings: Settings, environment: Mapping[str, str], session: ReadingSession, *, offline: bool
+) -> Iterator[Line]:
     yield Line("python", "ok", ".".join(map(str, sys.version_info[:3])))
     file = settings.config_file
     yield Line(
@@ -56,6 +63,7 @@ def _lines(settings: Settings, session: ReadingSession, *, offline: bool) -> Ite
             yield Line(f"setting {row.key}", "ok", f"{row.value} ({row.origin})")
     yield _disk(settings)
     yield _credentials(settings)
+    yield from _listeners(settings, environment)
     if offline:
         return
     yield _dns(session)
@@ -82,6 +90,30 @@ def _credentials(settings: Settings) -> Line:
         return Line("credentials", "ok", f"sign-in by {settings.auth.chosen()}")
     except ExoAuthError as error:
         return Line("credentials", "fail", error.message, error.hint or "")
+
+
+def _listeners(settings: Settings, environment: Mapping[str, str]) -> Iterator[Line]:
+    """Can the hooks be started, and can the addresses of people be read? Nobody is told anything."""
+    for moment in Moment:
+        line: tuple[str, ...] = getattr(settings.hooks, moment.value)
+        if line:
+            found = shutil.which(line[0])
+            hint = "" if found else "give its whole path, and make it executable"
+            detail = f"{line[0]} can be started" if found else f"{line[0]} is no program that can be started"
+            yield Line(f"hook {moment}", "ok" if found else "fail", detail, hint)
+    try:
+        urls = settings.notify.secret("urls", environment)
+    except ExoAuthError as error:
+        yield Line("notifications", "fail", error.message, error.hint or "")
+        return
+    if urls is None:
+        return
+    if importlib.util.find_spec("apprise") is None:
+        yield Line("notifications", "fail", "Apprise is not installed", "pip install 'exo-auth[notify]'")
+        return
+    count = len(urls.reveal().replace(",", " ").split())
+    on = ", ".join(settings.notify.on)
+    yield Line("notifications", "ok", f"{count} to tell of {on}; `exo-auth notify test` tries them")
 
 
 def _dns(session: ReadingSession) -> Line:
@@ -111,6 +143,8 @@ def _tenant(session: ReadingSession) -> Iterator[Line]:
     yield Line(
         "sign-in", "ok", f"token for {token.user_name or token.claims.get('appid', 'the application')}"
     )
+    if token.is_app_only:
+        yield _permission(token)
     try:
         organization = session.reader.organization()
     except ExoAuthError as error:
@@ -128,13 +162,29 @@ def _tenant(session: ReadingSession) -> Iterator[Line]:
     except ExoAuthError as error:
         yield Line("rights", "warn", f"the service did not say: {error}")
         return
-    wanted = (
-        "get-dkimsigningconfig",
-        "new-dkimsigningconfig",
-        "set-dkimsigningconfig",
-        "rotate-dkimsigningconfig",
+    yield _rights(granted)
+
+
+def _permission(token: AccessToken) -> Line:
+    """Does the token show the application permission that `scripts/register-app` gives? An opaque one shows nothing."""
+    if not token.claims:
+        return Line("permission", "warn", "the token does not show its permissions")
+    if MANAGE_AS_APP in token.roles:
+        return Line("permission", "ok", f"{MANAGE_AS_APP}, with consent")
+    return Line(
+        "permission", "fail", f"{MANAGE_AS_APP} is missing", "exo-auth auth setup says how to give it"
     )
-    missing = [name for name in wanted if name not in granted]
-    yield Line(
-        "rights", "fail" if missing else "ok", f"missing: {', '.join(missing)}" if missing else "all cmdlets"
+
+
+def _rights(granted: frozenset[str]) -> Line:
+    """Which of the cmdlets that may be sent are not granted: DKIM's are needed, the others are for what needs them."""
+    missing = [name for name in (*READS, *WRITES) if name.lower() not in granted]
+    if not missing:
+        return Line("rights", "ok", "all cmdlets")
+    needed = [name for name in missing if "Dkim" in name]
+    return Line(
+        "rights",
+        "fail" if needed else "warn",
+        f"missing: {', '.join(needed or missing)}",
+        "exo-auth auth setup --as role-group makes a role group that has them",
     )
