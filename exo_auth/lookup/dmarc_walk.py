@@ -11,6 +11,7 @@ from exo_auth.facts.dmarc import DmarcWalk, WalkStep
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Missing, MissingKind, Txt
 from exo_auth.lookup.questions import answered, txt
 from exo_auth.lookup.resolver import Resolver
+from exo_auth.lookup.shared import Shared
 from exo_auth.records import dmarc
 from exo_auth.records.dmarc import DmarcRecord
 
@@ -36,11 +37,13 @@ async def step_at(resolver: Resolver, name: DomainName) -> WalkStep:
     return step_of(name, await answered(resolver, txt(policy_name(name))))
 
 
-async def walk_steps(author: DomainName, at_author: WalkStep | None = None) -> DmarcWalk:
-    """The steps of `walk`; `at_author` is the first one where it is known already."""
+async def walk_steps(
+    author: DomainName, at_author: WalkStep | None = None, known: Shared[WalkStep] | None = None
+) -> DmarcWalk:
+    """The steps of `walk`; `at_author` is the first one where it is there, `known` those of other domains' parents."""
     steps: list[WalkStep] = []
     for name in walk_names(author):
-        step = at_author if at_author and not steps else step_of(name, await txt(policy_name(name)))
+        step = at_author if at_author and not steps else await _step(name, known)
         steps.append(step)
         if step.failure:
             return DmarcWalk(author, tuple(steps), failure=f"_dmarc.{name}: {step.failure}")
@@ -52,6 +55,15 @@ async def walk_steps(author: DomainName, at_author: WalkStep | None = None) -> D
         exists = not (isinstance(answer, Missing) and answer.kind is MissingKind.NXDOMAIN)
         failure = f"{author}: {answer.detail}" if isinstance(answer, LookupFailed) else ""
     return DmarcWalk(author, tuple(steps), exists, failure)
+
+
+async def _step(name: DomainName, known: Shared[WalkStep] | None) -> WalkStep:
+    step = known.get(name.ascii) if known is not None else None
+    if step is None:
+        step = step_of(name, await txt(policy_name(name)))
+        if known is not None and not step.failure:
+            known.keep(name.ascii, step)
+    return step
 
 
 def policy_name(name: DomainName) -> DomainName:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +33,8 @@ from exo_auth.lookup.mail_dns import mail_dns, public_keys
 from exo_auth.lookup.public_suffix import organizational_domain
 from exo_auth.lookup.questions import all_of, answered, ask, cname, nothing, txt
 from exo_auth.lookup.resolver import Resolver
-from exo_auth.lookup.spf_tree import tree_steps
+from exo_auth.lookup.shared import Shared
+from exo_auth.lookup.spf_tree import Subtree, tree_steps
 from exo_auth.records import mta_sts
 from exo_auth.records.dmarc import DmarcRecord
 
@@ -42,6 +43,15 @@ MOST_DESTINATIONS = 10  # report addresses looked at
 MOST_ADDRESSES = 8  # of a policy host
 
 Fetch = Callable[[DomainName, str], PolicyFetch]
+
+
+@dataclass(frozen=True)
+class SharedFacts:
+    """What stands behind many domains, so that it is put together once."""
+
+    hosts: Shared[MailHost] = field(default_factory=Shared)
+    subtrees: Shared[Subtree] = field(default_factory=Shared)  # of SPF
+    walk_steps: Shared[WalkStep] = field(default_factory=Shared)  # of DMARC
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Sources:
     subjects: frozenset[Subject] = ALL_SUBJECTS
     knows_tenant: bool = False  # then both selectors are looked at in every way
     authorities: Authorities | None = None  # given, every server of the zone is asked by itself
+    shared: SharedFacts = field(default_factory=SharedFacts)
 
 
 async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFacts:
@@ -68,7 +79,7 @@ async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFac
 
 
 async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:
-    wanted, name = sources.subjects, domain.ascii
+    wanted, name, shared = sources.subjects, domain.ascii, sources.shared
 
     def when(subjects: Iterable[Subject], steps: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         return steps() if not wanted.isdisjoint(subjects) else nothing()
@@ -76,10 +87,10 @@ async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:
     soa, (sts, wildcard), (at_apex, spf), (mx, hosts), dkim, dmarc, tls_rpt, bimi = await all_of(
         when((Subject.DNS, Subject.DANE), lambda: _soa(domain)),
         _mta_sts_and_wildcard(domain, sources.random_label, wanted),
-        _spf(domain, wants_tree=Subject.SPF in wanted),
-        _exchangers(domain, wants_tlsa=Subject.DANE in wanted),
+        _spf(domain, shared.subtrees if Subject.SPF in wanted else None),
+        _exchangers(domain, shared.hosts, wants_tlsa=Subject.DANE in wanted),
         when((Subject.DKIM,), lambda: _dkim(sources, domain)),
-        when((Subject.DMARC,), lambda: _dmarc(domain)),
+        when((Subject.DMARC,), lambda: _dmarc(domain, shared.walk_steps)),
         when((Subject.TLS_RPT,), lambda: txt(DomainName(f"_smtp._tls.{name}"))),
         when((Subject.BIMI,), lambda: txt(DomainName(f"default._bimi.{name}"))),
     )
@@ -91,9 +102,9 @@ def _dkim(sources: Sources, domain: DomainName) -> Coroutine[Any, Any, MailDns]:
     return steps(domain, sources.random_label)
 
 
-async def _spf(domain: DomainName, *, wants_tree: bool) -> tuple[Answer[Txt], SpfNode | None]:
+async def _spf(domain: DomainName, known: Shared[Subtree] | None) -> tuple[Answer[Txt], SpfNode | None]:
     at_apex = await txt(domain)
-    return at_apex, await tree_steps(domain, at_apex) if wants_tree else None
+    return at_apex, await tree_steps(domain, at_apex, known) if known is not None else None
 
 
 async def _soa(domain: DomainName) -> Answer[ZoneStart]:
@@ -101,7 +112,7 @@ async def _soa(domain: DomainName) -> Answer[ZoneStart]:
 
 
 async def _exchangers(
-    domain: DomainName, *, wants_tlsa: bool
+    domain: DomainName, known: Shared[MailHost], *, wants_tlsa: bool
 ) -> tuple[Answer[Exchanger], tuple[MailHost, ...]]:
     answer = await _mail_exchangers(domain)
     if not isinstance(answer, Found):
@@ -110,7 +121,17 @@ async def _exchangers(
     names = list(dict.fromkeys(mx.host for mx in order if mx.host))[:MOST_HOSTS]
     # RFC 7672 §2.2.1: without a validated MX set nobody looks for TLSA
     asks_tlsa = wants_tlsa and answer.authenticated
-    return answer, tuple(await all_of(*(_mail_host(name, wants_tlsa=asks_tlsa) for name in names)))
+    hosts = await all_of(*(_known_host(name, known, wants_tlsa=asks_tlsa) for name in names))
+    return answer, tuple(hosts)
+
+
+async def _known_host(name: str, known: Shared[MailHost], *, wants_tlsa: bool) -> MailHost:
+    host = known.get(name)
+    if host is None or (wants_tlsa and host.tlsa is None):
+        host = await _mail_host(name, wants_tlsa=wants_tlsa)
+        if not any(isinstance(answer, LookupFailed) for answer in (host.ipv4, host.ipv6, host.tlsa)):
+            known.keep(name, host)
+    return host if wants_tlsa or host.tlsa is None else replace(host, tlsa=None)
 
 
 async def mail_exchangers(resolver: Resolver, domain: DomainName) -> Answer[Exchanger]:
@@ -138,16 +159,16 @@ async def _tlsa(host: DomainName) -> Answer[TlsaRecord]:
     return _each(answer, lambda t: TlsaRecord(t.usage, t.selector, t.matching, t.data))
 
 
-async def _dmarc(domain: DomainName) -> DmarcFacts:
+async def _dmarc(domain: DomainName, parents: Shared[WalkStep]) -> DmarcFacts:
     name = policy_name(domain)
     at_name = await txt(name)
     is_there = isinstance(at_name, Found)
     first = step_of(domain, at_name)
     found, alias, misplaced, destinations = await all_of(
-        walk_steps(domain, first),
+        walk_steps(domain, first, parents),
         cname(name) if is_there and not at_name.via else nothing(),
         nothing() if is_there else txt(policy_name(name)),
-        _destinations(domain, first.record) if isinstance(first.record, DmarcRecord) else nothing(),
+        _destinations(domain, first.record, parents) if isinstance(first.record, DmarcRecord) else nothing(),
     )
     organizational = organizational_domain(domain)
     old_step = await _old_step(found, organizational)
@@ -161,21 +182,29 @@ async def _old_step(found: DmarcWalk, organizational: DomainName) -> WalkStep | 
     return step_of(organizational, await txt(policy_name(organizational)))
 
 
-async def _destinations(domain: DomainName, record: DmarcRecord) -> tuple[ReportDestination, ...]:
+async def _destinations(
+    domain: DomainName, record: DmarcRecord, known: Shared[WalkStep]
+) -> tuple[ReportDestination, ...]:
     uris = [("rua", uri) for uri in record.rua] + [("ruf", uri) for uri in record.ruf]
     hosts = [(tag, uri, report_host(uri)) for tag, uri in uris[:MOST_DESTINATIONS]]
     return tuple(
-        await all_of(*(_destination(domain, tag, uri, host) for tag, uri, host in hosts if host is not None))
+        await all_of(
+            *(_destination(domain, tag, uri, host, known) for tag, uri, host in hosts if host is not None)
+        )
     )
 
 
-async def _destination(domain: DomainName, tag: str, uri: str, host: DomainName) -> ReportDestination:
+async def _destination(
+    domain: DomainName, tag: str, uri: str, host: DomainName, known: Shared[WalkStep]
+) -> ReportDestination:
     far = authorization = None
     if _on_one_branch(domain, host):
         mx = await _mail_exchangers(host)
     else:
         agreement = DomainName(f"{domain.ascii}._report._dmarc.{host.ascii}")
-        mx, far, authorization = await all_of(_mail_exchangers(host), walk_steps(host), txt(agreement))
+        mx, far, authorization = await all_of(
+            _mail_exchangers(host), walk_steps(host, known=known), txt(agreement)
+        )
     address = None if isinstance(mx, Found) else await ask(host, "A")
     return ReportDestination(tag, uri, host, far, authorization, mx, address)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
@@ -10,6 +11,7 @@ from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.spf import HostAddresses, SpfBranch, SpfNode
 from exo_auth.lookup.questions import all_of, answered, ask, mx, txt
 from exo_auth.lookup.resolver import Resolver
+from exo_auth.lookup.shared import Shared
 from exo_auth.lookup.spf_evaluation import as_name, can_be_asked, latin_text
 from exo_auth.records import spf
 from exo_auth.records.spf import Mechanism, Modifier, SpfRecord
@@ -24,13 +26,23 @@ async def spf_tree(resolver: Resolver, domain: DomainName, answer: Answer[Txt] |
     return await answered(resolver, tree_steps(domain, answer))
 
 
-async def tree_steps(domain: DomainName, answer: Answer[Txt] | None = None) -> SpfNode:
-    """The steps of `spf_tree`."""
-    return await _Tree().node(domain.ascii, (), answer)
+class Subtree(NamedTuple):
+    """A record with all it leads to, without a failure, a loop or a cut; `names` are the domains in it."""
+
+    node: SpfNode
+    names: frozenset[str]
+
+
+async def tree_steps(
+    domain: DomainName, answer: Answer[Txt] | None = None, known: Shared[Subtree] | None = None
+) -> SpfNode:
+    """The steps of `spf_tree`; `known` holds what other domains include too."""
+    return await _Tree(known or Shared()).node(domain.ascii, (), answer)
 
 
 class _Tree:
-    def __init__(self) -> None:
+    def __init__(self, known: Shared[Subtree]) -> None:
+        self._known = known
         self._nodes = 0
 
     async def node(self, domain: str, above: tuple[str, ...], answer: Answer[Txt] | None = None) -> SpfNode:
@@ -60,10 +72,23 @@ class _Tree:
         if term.name == "ptr" or not target:
             return SpfBranch(term, target)
         if term.name in ("include", "redirect"):
-            return SpfBranch(term, target, await self.node(target, path))
+            return SpfBranch(term, target, await self._subtree(target, path))
         if term.name == "mx":
             return await self._mx(term, target)
         return SpfBranch(term, target, hosts=(await self._addresses(target, both=term.name == "a"),))
+
+    async def _subtree(self, domain: str, above: tuple[str, ...]) -> SpfNode:
+        known = self._known.get(domain)
+        if known is not None and known.names.isdisjoint(above):
+            size = self._nodes + len(known.names)
+            if size <= MOST_NODES:
+                self._nodes = size
+                return known.node
+        node = await self.node(domain, above)
+        names = _names_in(node)
+        if names:
+            self._known.keep(domain, Subtree(node, names))
+        return node
 
     async def _mx(self, term: Mechanism | Modifier, target: str) -> SpfBranch:
         answer = await mx(as_name(target))
@@ -81,6 +106,23 @@ class _Tree:
             ipv4 = await ask(host, "A")
             return HostAddresses(name, ipv4, ipv4)
         return HostAddresses(name, *await all_of(ask(host, "A"), ask(host, "AAAA")))
+
+
+def _names_in(node: SpfNode) -> frozenset[str]:
+    """Name the domains of a tree; none where something in it may be otherwise the next time, or below another."""
+    names = {node.domain}
+    if node.answer is None or isinstance(node.answer, LookupFailed):
+        return frozenset()
+    for branch in node.branches:
+        addresses = [answer for host in branch.hosts for answer in (host.ipv4, host.ipv6)]
+        if branch.failure or any(isinstance(answer, LookupFailed) for answer in addresses):
+            return frozenset()
+        if branch.node is not None:
+            below = _names_in(branch.node)
+            if not below:
+                return frozenset()
+            names |= below
+    return frozenset(names)
 
 
 def asking_terms(record: SpfRecord) -> tuple[Mechanism | Modifier, ...]:
