@@ -33,6 +33,9 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
+_SEVERITIES = {severity.value: severity for severity in Severity}
+
+
 def entry_for(code: str) -> Entry:
     """Give the entry of a code, however it is spelled; raises InputError with the nearest codes."""
     wanted = code.strip().upper().replace("_", "-")
@@ -63,7 +66,7 @@ def finding(
     entry = CATALOGUE[code]
     return Finding(
         code=code,
-        severity=Severity(entry.severity),
+        severity=_SEVERITIES[entry.severity],
         subject=subject,
         message=message,
         seen=seen,
@@ -82,7 +85,7 @@ def under(profile: Profile, findings: tuple[Finding, ...]) -> tuple[Finding, ...
     judged = []
     for one in findings:
         severity = CATALOGUE[one.code].severity_in(profile)
-        if severity == one.severity.value:
+        if severity == one.severity:
             judged.append(one)
         elif severity:
             judged.append(one.as_severe_as(Severity(severity)))

@@ -50,9 +50,10 @@ class Tally:
     def add(self, report: DomainReport) -> None:
         """Count one domain."""
         self.domains.append(report.domain.ascii)
-        self.by_severity.update(one.severity.value for one in report.findings)
-        self.by_code.update(one.code for one in report.findings)
-        self.clean += report.worst in (None, Severity.INFO)
+        for one in report.findings:
+            self.by_severity[one.severity.value] += 1
+            self.by_code[one.code] += 1
+        self.clean += all(one.severity is Severity.INFO for one in report.findings)
         self.gone.extend((report.domain.ascii, past) for past in report.gone)
         if report.gate is not None:
             self.gates.append(report.gate)

@@ -7,7 +7,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import cached_property
 from typing import Generic, TypeAlias, TypeVar
 
 from exo_auth.domain_name import DomainName
@@ -86,7 +85,7 @@ class Txt:
 
     chunks: tuple[bytes, ...]
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The joined text; bytes outside ASCII become U+FFFD, so that a grammar refuses them at their place."""
         return b"".join(self.chunks).decode("ascii", errors="replace")

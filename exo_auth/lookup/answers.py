@@ -15,7 +15,10 @@ T = TypeVar("T")
 
 def as_txt(answer: Answer[Data]) -> Answer[Txt]:
     """Give the strings of TXT records as `Txt`."""
-    return _each(answer, tuple, Txt)
+    if not isinstance(answer, Found):
+        return answer
+    values = tuple([Txt(value) for value in answer.values if isinstance(value, tuple)])
+    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
 
 
 def as_mx(answer: Answer[Data]) -> Answer[Mx]:

@@ -31,7 +31,7 @@ from exo_auth.lookup.authorities import Authorities, server_views
 from exo_auth.lookup.dmarc_walk import policy_name, step_of, walk_steps
 from exo_auth.lookup.mail_dns import mail_dns, public_keys
 from exo_auth.lookup.public_suffix import organizational_domain
-from exo_auth.lookup.questions import all_of, answered, ask, cname, nothing, txt
+from exo_auth.lookup.questions import all_of, answered, ask, cname, txt
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.lookup.shared import Shared
 from exo_auth.lookup.spf_tree import Subtree, tree_steps
@@ -82,7 +82,7 @@ async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:
     wanted, name, shared = sources.subjects, domain.ascii, sources.shared
 
     def when(subjects: Iterable[Subject], steps: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        return steps() if not wanted.isdisjoint(subjects) else nothing()
+        return None if wanted.isdisjoint(subjects) else steps()
 
     soa, (sts, wildcard), (at_apex, spf), (mx, hosts), dkim, dmarc, tls_rpt, bimi = await all_of(
         when((Subject.DNS, Subject.DANE), lambda: _soa(domain)),
@@ -150,7 +150,7 @@ async def mail_host(resolver: Resolver, name: str, *, wants_tlsa: bool) -> MailH
 
 async def _mail_host(name: str, *, wants_tlsa: bool) -> MailHost:
     host = DomainName(name)
-    tlsa = _tlsa(host) if wants_tlsa else nothing()
+    tlsa = _tlsa(host) if wants_tlsa else None
     return MailHost(name, *await all_of(ask(host, "A"), ask(host, "AAAA"), tlsa))
 
 
@@ -166,9 +166,9 @@ async def _dmarc(domain: DomainName, parents: Shared[WalkStep]) -> DmarcFacts:
     first = step_of(domain, at_name)
     found, alias, misplaced, destinations = await all_of(
         walk_steps(domain, first, parents),
-        cname(name) if is_there and not at_name.via else nothing(),
-        nothing() if is_there else txt(policy_name(name)),
-        _destinations(domain, first.record, parents) if isinstance(first.record, DmarcRecord) else nothing(),
+        cname(name) if is_there and not at_name.via else None,
+        None if is_there else txt(policy_name(name)),
+        _destinations(domain, first.record, parents) if isinstance(first.record, DmarcRecord) else None,
     )
     organizational = organizational_domain(domain)
     old_step = await _old_step(found, organizational)
@@ -235,11 +235,10 @@ async def _mta_sts_and_wildcard(
         return None, await txt(probe) if wants_wildcard else None
     record = await txt(DomainName(f"_mta-sts.{domain.ascii}"))
     # RFC 4592 §2.2.1: where a wildcard stands right below the domain, no name there is absent
-    is_decided = isinstance(record, Missing) and record.kind is MissingKind.NXDOMAIN and not record.via
-    sts, wildcard = await all_of(
-        _mta_sts(domain, record), txt(probe) if wants_wildcard and not is_decided else nothing()
-    )
-    return sts, record if wants_wildcard and is_decided else wildcard
+    if isinstance(record, Missing) and record.kind is MissingKind.NXDOMAIN and not record.via:
+        return MtaStsFacts(record), record if wants_wildcard else None
+    sts, wildcard = await all_of(_mta_sts(domain, record), txt(probe) if wants_wildcard else None)
+    return sts, wildcard
 
 
 async def _mta_sts(domain: DomainName, record: Answer[Txt]) -> MtaStsFacts:
@@ -253,7 +252,7 @@ async def _policy_host(
     domain: DomainName, record: Answer[Txt], *, wants_addresses: bool = True
 ) -> MtaStsFacts:
     host = DomainName(f"mta-sts.{domain.ascii}")
-    addresses = (ask(host, "A"), ask(host, "AAAA")) if wants_addresses else (nothing(), nothing())
+    addresses = (ask(host, "A"), ask(host, "AAAA")) if wants_addresses else (None, None)
     return MtaStsFacts(record, *await all_of(*addresses, _caa(host)))
 
 

@@ -44,35 +44,39 @@ def ask(name: DomainName, rdtype: str) -> Generator[list[Question], Answers, Ans
 
 
 @coroutine
-def all_of(*steps: Coroutine[Any, Any, Any]) -> Generator[list[Question], Answers, list[Any]]:
-    """Take several steps side by side: what they ask in the same round is asked at once."""
+def all_of(*steps: Coroutine[Any, Any, Any] | None) -> Generator[list[Question], Answers, list[Any]]:
+    """Take several steps side by side: what they ask in the same round is asked at once. Where no step is, None is found."""
     results: list[Any] = [None] * len(steps)
     answers: Answers = []
-    waiting = [(index, 0, 0) for index in range(len(steps))]  # for those answers, from and to
+    waiting = [(index, step, 0, 0) for index, step in enumerate(steps) if step is not None]
     try:
         while True:
             asked: list[Question] = []
-            still: list[tuple[int, int, int]] = []
-            for index, start, end in waiting:
+            still = []
+            for index, step, start, end in waiting:  # for the answers from start to end
                 try:
-                    wanted = steps[index].send(answers[start:end] if answers else None)
+                    wanted = step.send(answers[start:end] if answers else None)
                 except StopIteration as finished:
                     results[index] = finished.value
                 else:
-                    still.append((index, len(asked), len(asked) + len(wanted)))
+                    still.append((index, step, len(asked), len(asked) + len(wanted)))
                     asked += wanted
             if not still:
                 return results
             answers, waiting = (yield asked), still
     except BaseException:
-        for step in steps:
+        for _, step, _, _ in waiting:
             step.close()
         raise
 
 
-async def txt(name: DomainName) -> Answer[Txt]:
+@coroutine
+def txt(name: DomainName) -> Generator[list[Question], Answers, Answer[Txt]]:
     """Ask for TXT, following CNAMEs."""
-    return unaskable(name) if len(name.ascii) > MAX_NAME else as_txt(await ask(name, "TXT"))
+    if len(name.ascii) > MAX_NAME:
+        return unaskable(name)
+    (answer,) = yield [(name, "TXT")]
+    return as_txt(answer)
 
 
 async def mx(name: DomainName) -> Answer[Mx]:
@@ -83,10 +87,6 @@ async def mx(name: DomainName) -> Answer[Mx]:
 async def cname(name: DomainName) -> Answer[DomainName]:
     """Ask for the CNAME of the name itself, following nothing."""
     return unaskable(name) if len(name.ascii) > MAX_NAME else as_names(await ask(name, "CNAME"))
-
-
-async def nothing() -> None:
-    """Ask nothing."""
 
 
 def unaskable(name: DomainName) -> LookupFailed:

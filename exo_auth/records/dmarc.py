@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
 from urllib.parse import urlsplit
 
 from exo_auth.errors import RecordSyntaxError
@@ -21,8 +20,10 @@ HISTORIC = frozenset({"pct", "rf", "ri"})  # RFC 9989 §9.3
 KNOWN = frozenset({"v", "p", "sp", "np", "adkim", "aspf", "rua", "ruf", "fo", "psd", "t"}) | HISTORIC
 
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(;|$)")  # the value is case-sensitive, RFC 9989 §4.8
+_TAG = re.compile(r"[ \t]*([A-Za-z]+)[ \t]*=[ \t]*([\x20-\x3a\x3c-\x7e]*)[ \t]*", re.ASCII)  # RFC 9989 §4.7
 _TAG_NAME = re.compile(r"[A-Za-z]+", re.ASCII)
 _BAD_VALUE = re.compile(r"[^\x20-\x3a\x3c-\x7e]")  # RFC 9989 §4.7
+_PLAIN_ADDRESS = re.compile(r"mailto:[\w.+-]+@[\w.-]+", re.IGNORECASE | re.ASCII)  # as nearly all are written
 _SIZE = re.compile(r"![0-9]+[kmgt]?$", re.IGNORECASE | re.ASCII)  # obsolete, RFC 9989 §4.8
 
 
@@ -66,17 +67,17 @@ class DmarcRecord:
     unknown: tuple[tuple[str, str], ...] = ()
     faults: tuple[TagFault, ...] = ()
 
-    @cached_property
+    @property
     def has_valid_rua(self) -> bool:
         """Is there one address that aggregate reports can go to?"""
         return any(is_report_address(address) for address in self.rua)
 
-    @cached_property
+    @property
     def is_void(self) -> bool:
         """Does RFC 9989 §4.10.1 switch DMARC off for this record? A bad policy without a valid rua does."""
         return (self.policy is None or self._has_bad_policy) and not self.has_valid_rua
 
-    @cached_property
+    @property
     def _has_bad_policy(self) -> bool:
         return any(fault.tag in ("p", "sp", "np") for fault in self.faults)
 
@@ -105,9 +106,12 @@ def parse(text: str) -> DmarcRecord:
     faults: list[TagFault] = []
     start = 0
     for part in text.split(";"):
-        found = _tag(part, start, faults)
-        if found is not None:
-            name, value, position = found
+        match = _TAG.fullmatch(part)
+        if match is None:
+            faults += _faults_in(part, start)
+        else:
+            name, value = match[1].lower(), match[2].rstrip(WHITE)
+            position = start + len(part.rstrip(WHITE)) - len(value)
             if name in tags:  # the tag-list rule of RFC 6376 §3.2, which DMARC builds on
                 raise RecordSyntaxError(
                     f"the tag “{name}” occurs twice", position=position, expected="each tag once"
@@ -137,6 +141,8 @@ def render(record: DmarcRecord) -> str:
 
 def is_report_address(address: str) -> bool:
     """Can a report be sent there? Only mailto needs to be supported (RFC 9989 §4.7)."""
+    if _PLAIN_ADDRESS.fullmatch(address):
+        return True
     try:
         split = urlsplit(address)
     except ValueError:  # such as mailto://[
@@ -145,27 +151,23 @@ def is_report_address(address: str) -> bool:
     return split.scheme.lower() == "mailto" and bool(local and at and domain) and "," not in address
 
 
-def _tag(part: str, start: int, faults: list[TagFault]) -> tuple[str, str, int] | None:
+def _faults_in(part: str, start: int) -> list[TagFault]:
+    """Find out why this is no tag; what is empty is no fault."""
     stripped = part.strip(WHITE)
     if not stripped:
-        return None
-    offset = start + part.index(stripped[0])
+        return []
     match = _TAG_NAME.match(stripped)
     after = stripped[match.end() :].lstrip(WHITE) if match else ""
     if match is None or not after.startswith("="):
-        faults.append(
-            TagFault("", f"“{stripped[:40]}” is no tag: a semicolon or an equals sign is missing", offset)
-        )
-        return None
+        words = f"“{stripped[:40]}” is no tag: a semicolon or an equals sign is missing"
+        return [TagFault("", words, start + part.index(stripped[0]))]
     value = after[1:].strip(WHITE)
     position = start + len(part.rstrip(WHITE)) - len(value)
-    bad = _BAD_VALUE.search(value)
-    if bad is not None:
-        faults.append(
-            TagFault(match.group().lower(), f"{bad.group()!r} in the value", position + bad.start())
-        )
-        return None
-    return match.group().lower(), value, position
+    return [
+        TagFault(match.group().lower(), f"{bad.group()!r} in the value", position + bad.start())
+        for bad in (_BAD_VALUE.search(value),)
+        if bad is not None
+    ]
 
 
 def _record(tags: dict[str, tuple[str, int]], faults: list[TagFault]) -> DmarcRecord:
@@ -213,9 +215,10 @@ def _addresses(name: str, tags: dict[str, tuple[str, int]], faults: list[TagFaul
     value, position = tags.get(name, ("", 0))
     found = []
     for raw in value.split(",") if value else []:
-        address = _SIZE.sub("", raw.strip(WHITE))
-        if _SIZE.search(raw.strip(WHITE)):
-            faults.append(TagFault(name, f"the size in “{raw.strip(WHITE)}” is ignored", position))
+        address = raw.strip(WHITE)
+        if size := _SIZE.search(address):
+            faults.append(TagFault(name, f"the size in “{address}” is ignored", position))
+            address = address[: size.start()]
         if not is_report_address(address):
             faults.append(TagFault(name, f"“{address}” is no address for reports (mailto:…)", position))
         found.append(address)

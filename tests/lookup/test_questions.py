@@ -11,7 +11,7 @@ import pytest
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Found
-from exo_auth.lookup.questions import all_of, answered, ask, nothing, txt
+from exo_auth.lookup.questions import all_of, answered, ask, txt
 from exo_auth.lookup.recorded import OfOneKind
 
 ONE, TWO, THREE = (DomainName(name) for name in ("one.example", "two.example", "three.example"))
@@ -33,7 +33,7 @@ async def _chain(*names: DomainName) -> list[str]:
 
 
 async def _branches() -> list[Any]:
-    return await all_of(_chain(ONE, TWO), all_of(ask(TWO, "MX"), _chain(THREE)), nothing())
+    return await all_of(_chain(ONE, TWO), all_of(ask(TWO, "MX"), _chain(THREE)), None)
 
 
 def test_what_is_independent_is_asked_in_one_round() -> None:
@@ -53,7 +53,7 @@ def test_what_is_independent_is_asked_in_one_round() -> None:
 
 def test_steps_that_ask_nothing_ask_nobody() -> None:
     echo = Echo()
-    assert asyncio.run(answered(echo, all_of(nothing(), all_of()))) == [None, []]
+    assert asyncio.run(answered(echo, all_of(None, all_of()))) == [None, []]
     assert asyncio.run(answered(echo, txt(DomainName(".".join(["long" * 12] * 6))))).reason == "malformed"
     assert echo.rounds == []
 
