@@ -15,7 +15,7 @@ from exo_auth import __version__
 from exo_auth.cli.app import report
 from exo_auth.cli.options import Common, command, given
 from exo_auth.cli.talk import note, put
-from exo_auth.errors import ExoAuthError
+from exo_auth.errors import ExoAuthError, InputError
 from exo_auth.plan.job import Event, events_of
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ def list_jobs(
 
     settings = common.settings()
     now = datetime.now(UTC)
+    if not Path(folder).is_dir():
+        raise InputError(f"there is no folder {folder}", hint="name the one where your jobs lie")
     found = [read_job(path) for path in sorted(Path(folder).glob("*.yaml"))]
     put(jobs_text([(job, next_runs(job, now, 1)) for job in found], settings.output))
 

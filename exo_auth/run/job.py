@@ -56,12 +56,12 @@ def parse_job(text: str, file: str) -> Job:
         name=_name(entries["name"].value, file),
         arguments=_arguments(entries["run"].value, file),
         schedule=_schedule(entries["schedule"].value, file),
-        jitter_seconds=_seconds(entries.get("jitter")),
+        jitter_seconds=_seconds(entries.get("jitter"), file),
         time_zone=_time_zone(entries.get("time_zone"), file),
         environment=_environment(entries.get("environment"), file),
-        secrets=tuple(item.text for item in entries["secrets"].value.items) if "secrets" in entries else (),
+        secrets=_secrets(entries.get("secrets"), file),
         notify_on=_events(entries.get("notify"), file),
-        timeout_seconds=_seconds(entries.get("timeout")) or 3600,
+        timeout_seconds=_seconds(entries.get("timeout"), file) or 3600,
     )
 
 
@@ -102,8 +102,23 @@ def _schedule(node: Node, file: str) -> str:
     return node.text
 
 
-def _seconds(entry: Entry | None) -> int:
-    return int(parse_duration(entry.value.text).total_seconds()) if entry is not None else 0
+def _seconds(entry: Entry | None, file: str) -> int:
+    if entry is None:
+        return 0
+    try:
+        return int(parse_duration(entry.value.text).total_seconds())
+    except InputError as error:
+        raise _wrong(
+            entry.value, file, f"{entry.key}: {error.message}", error.hint or "such as 30m"
+        ) from None
+
+
+def _secrets(entry: Entry | None, file: str) -> tuple[str, ...]:
+    if entry is None:
+        return ()
+    if entry.value.kind != "a list":
+        raise _wrong(entry.value, file, f"secrets must be a list, not {entry.value.kind}", "secrets: [NAME]")
+    return tuple(item.text for item in entry.value.items)
 
 
 def _time_zone(entry: Entry | None, file: str) -> str:

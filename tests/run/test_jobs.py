@@ -49,6 +49,13 @@ WRONG = [  # text after the version and the name, part of the message, reason
     ("run: [x]\nschedule: '1 2 * * *'\ntime_zone: Mars/Base", "no time zone", "a zone there is not"),
     ("run: [x]\nschedule: '1 2 * * *'\nnotify: {on: [party]}", "no event “party”", "an event there is not"),
     ("run: [x]\nschedule: '1 2 * * *'\nsecret: [X]", "“secret” is no key here", "a slip"),
+    ("run: [x]\nschedule: '1 2 * * *'\nsecrets: X", "secrets must be a list", "one secret, not in a list"),
+    (
+        "run: [x]\nschedule: '1 2 * * *'\ntimeout: soon",
+        "timeout: “soon” is not a duration",
+        "a word for a time",
+    ),
+    ("run: [x]\nschedule: '1 2 * * *'\njitter: 5x", "jitter: “5x” is not a duration", "a unit there is not"),
     ("run: []\nschedule: '1 2 * * *'", "“run” is what comes after", "an empty command"),
     (
         "run: [x]\nschedule: '1 2 * * *'\nenvironment: {EXO_AUTH_CLIENT_SECRET: s}",
@@ -89,6 +96,7 @@ def test_the_commands(tmp_path: Path) -> None:
         "nightly-rotation",
         "onboarding",
     ]
+    assert in_process("job", "list", str(tmp_path / "none"), environment=environment).code == 64
     told = in_process("job", "next", example, "--count", "2", environment=environment)
     assert len(told.out.splitlines()) == 3
     shown = in_process("job", "install", "cron", example, "--print", environment=environment)
