@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 from exo_auth.checks.catalogue import CATALOGUE
+from exo_auth.checks.changes import key_of
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.finding import Finding, Severity
+from exo_auth.render.evidence_text import evidence_line
 from exo_auth.render.findings_writer import FindingsWriter
+from exo_auth.render.records_text import record_line
 from exo_auth.render.safe_text import visible
+from exo_auth.render.times import iso
 
 _LEVELS = {
     Severity.FAIL: "error",
@@ -56,12 +60,23 @@ def _sarif_result(one: Finding) -> dict[str, Any]:
         "level": _LEVELS[one.severity],
         "message": {"text": f"{one.subject}: {visible(one.message)}"},
         "locations": [
-            {"logicalLocations": [{"fullyQualifiedName": one.subject.ascii, "kind": "domain"}]},
+            {
+                "physicalLocation": {"artifactLocation": {"uri": f"dns:{one.subject.ascii}"}},  # RFC 4501
+                "logicalLocations": [{"fullyQualifiedName": one.subject.ascii, "kind": "domain"}],
+            },
         ],
+        "partialFingerprints": {
+            "exoAuthFinding/v1": "/".join((one.subject.ascii, *key_of(one.code, one.message)))
+        },
         "properties": {
             "seen": visible(one.seen),
             "wanted": visible(one.wanted),
             "remedy": visible(one.remedy),
+            "publish": [visible(record_line(record)) for record in one.records],
+            "source": one.source,
+            "frameworks": list(one.frameworks),
+            "notBefore": iso(one.not_before),
+            "evidence": visible(evidence_line(one)),
         },
     }
 
