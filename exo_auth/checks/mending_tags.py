@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from datetime import datetime
 
 from exo_auth.checks.mending import Mended
 from exo_auth.domain_name import DomainName
@@ -124,10 +123,10 @@ def mended_tls_rpt(texts: list[str], domain: DomainName) -> Mended | None:
     return _accepted(mended, tls_rpt.parse, "TLSRPT-MULTI", "TLSRPT-SYNTAX", "TLSRPT-SCHEME")
 
 
-def mended_mta_sts(text: str, now: datetime) -> Mended | None:
-    """Mend an MTA-STS record; an id that is none becomes the time."""
+def mended_mta_sts(text: str, policy_id: str) -> Mended | None:
+    """Mend an MTA-STS record; an id that is none becomes `policy_id`."""
     found = re.search(r"id\s*=\s*([A-Za-z0-9]{1,32})\s*(;|$)", text)
-    mended = f"v=STSv1; id={found[1] if found else f'{now:%Y%m%d%H%M%S}'};"
+    mended = f"v=STSv1; id={found[1] if found else policy_id};"
     return _accepted(mended, mta_sts.parse, "STS-SYNTAX", "STS-ID", "STS-MULTI")
 
 

@@ -15,10 +15,13 @@ from exo_auth.checks.evidence import evidence
 from exo_auth.checks.finding import DnsRecord, Evidence, Finding
 from exo_auth.checks.mending import Mended, mended_leftover, mended_spf
 from exo_auth.checks.mending_tags import mended_dmarc, mended_mta_sts, mended_tls_rpt
+from exo_auth.checks.mta_sts import policy_of
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, Found, Missing, MissingKind, SelectorDns, Txt
 from exo_auth.facts.domain import DomainFacts, PolicyFetch
 from exo_auth.records import dmarc
+from exo_auth.records.mta_sts_id import id_of
+from exo_auth.records.mta_sts_policy import MtaStsPolicy
 
 # What is missing at its place may stand near by, with a slip in it, or at another name.
 _MAY_BE_MOVED = ("SPF-MISSING", "SPF-SUBDOMAIN", "DMARC-MISSING")
@@ -71,7 +74,16 @@ class _Offers:
     def _mta_sts(self) -> Mended | None:
         texts = _texts(self._facts.mta_sts.txt) if self._facts.mta_sts is not None else []
         policies = _meant(texts, "v=sts")
-        return mended_mta_sts(policies[0] if len(policies) == 1 else "", self._now) if policies else None
+        return (
+            mended_mta_sts(policies[0] if len(policies) == 1 else "", self._policy_id) if policies else None
+        )
+
+    @cached_property
+    def _policy_id(self) -> str:
+        """Give the id of the policy that is served, the time where none is to be had."""
+        fetches = self._facts.mta_sts.fetches if self._facts.mta_sts is not None else ()
+        served = [policy for fetch in fetches if isinstance(policy := policy_of(fetch), MtaStsPolicy)]
+        return id_of(served[0]) if served else f"{self._now:%Y%m%d%H%M%S}"
 
     def _mended(self, code: str) -> tuple[str, Mended | None]:
         """Give the prefix of the name, and what may be pasted there."""

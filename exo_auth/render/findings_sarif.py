@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from exo_auth import __version__
 from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.changes import key_of
 from exo_auth.checks.domain_report import DomainReport, Tally
@@ -48,6 +49,7 @@ class SarifFindings(FindingsWriter):
         """Write the rules."""
         driver = {
             "name": "exo-auth",
+            "version": __version__,
             "informationUri": "https://pypi.org/project/exo-auth/",
             "rules": [_sarif_rule(code) for code in sorted(tally.by_code)],
         }
@@ -61,7 +63,10 @@ def _sarif_result(one: Finding) -> dict[str, Any]:
         "message": {"text": f"{one.subject}: {visible(one.message)}"},
         "locations": [
             {
-                "physicalLocation": {"artifactLocation": {"uri": f"dns:{one.subject.ascii}"}},  # RFC 4501
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"dns:{one.subject.ascii}"},  # RFC 4501
+                    "region": {"startLine": 1, "endLine": 1},  # viewers want one
+                },
                 "logicalLocations": [{"fullyQualifiedName": one.subject.ascii, "kind": "domain"}],
             },
         ],

@@ -23,6 +23,7 @@ class TextFindings(FindingsWriter):
     def __init__(self, *, color: bool = False, verbose: bool = False, beside_baseline: bool = False) -> None:
         self._color = color
         self._verbose = verbose
+        self._worst: Finding | None = None  # so far, for the hint at the end
         self._nothing, self._in_order = ("no change", "unchanged") if beside_baseline else ("ok", "in order")
 
     def domain(self, report: DomainReport) -> str:
@@ -32,6 +33,8 @@ class TextFindings(FindingsWriter):
             return f"{report.domain.unicode}  {painted(self._nothing, 'green', color=self._color)}\n{gate}"
         lines = [report.domain.unicode]
         for one in sorted(report.findings, key=lambda one: -_ORDER[one.severity]):
+            if self._worst is None or _ORDER[one.severity] > _ORDER[self._worst.severity]:
+                self._worst = one
             severity = painted(one.severity.value, STYLES[one.severity], color=self._color)
             is_brief = one.severity is Severity.INFO and not self._verbose
             lines.append(f"  {severity}  {visible(one.message)}" + (f"  {one.code}" if is_brief else ""))
@@ -52,8 +55,8 @@ class TextFindings(FindingsWriter):
             if tally.by_severity[severity.value]
         )
         what = f"{total} domain{'s' if total != 1 else ''}, {tally.clean} {self._in_order}"
-        more = next((code for code, _ in tally.by_code.most_common(1)), "")
-        hint = f"exo-auth explain {more} tells why it matters; so for every code\n" if more else ""
+        worst = self._worst.code if self._worst is not None else ""
+        hint = f"exo-auth explain {worst} tells why it matters; so for every code\n" if worst else ""
         return f"{what}; {counts}\n{hint}" if counts else f"{what}\n"
 
     def _finding(self, one: Finding) -> list[str]:
