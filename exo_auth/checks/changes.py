@@ -17,7 +17,8 @@ from exo_auth.checks.mta_sts import PolicyState
 
 Key = tuple[str, str]  # code, and the message without its numbers
 
-_NUMBER = re.compile(r"\d+")
+# A count or an amount. Not a part of a name or an address: selector1 is not selector2, nor mx1 mx2.
+_NUMBER = re.compile(r"(?<![\w.:/-])\d+(?:,\d{3})*(?![\w:/-]|\.\w)")
 
 
 def key_of(code: str, message: str) -> Key:

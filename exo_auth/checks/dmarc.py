@@ -141,7 +141,7 @@ def _record_findings(
             domain,
             f"{fault.tag or 'the record'}: {fault.message}",
             seen=shortened(step.text),
-            wanted=f"character {fault.position + 1} mended",
+            wanted=f"another value at character {fault.position + 1}",
             evidence=(evidence(name, "TXT", facts.at_name),),
         )
     if record.is_void:

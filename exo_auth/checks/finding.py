@@ -64,6 +64,7 @@ class Finding:
     frameworks: tuple[str, ...] = ()  # SCuBA, CIS, Maester, ORCA ids
     not_before: datetime | None = None  # time alone may heal this; earliest moment worth another look
     evidence: tuple[Evidence, ...] = ()
+    at: datetime | None = None  # when the look was over that the evidence comes from, UTC
 
     def as_severe_as(self, severity: Severity) -> Finding:
         """Give the same finding with another severity."""

@@ -30,7 +30,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
 
 def evidence_document(finding: Finding) -> dict[str, Any]:
     """Give a finding with what DNS said."""
-    document = finding_document(finding)
+    document, at = finding_document(finding), _time(finding.at)
     document["evidence"] = [
         {
             "name": e.name,
@@ -39,6 +39,7 @@ def evidence_document(finding: Finding) -> dict[str, Any]:
             "values": list(e.values),
             "server": e.server,
             "ttl_seconds": e.ttl_seconds,
+            "at": at,
         }
         for e in finding.evidence
     ]

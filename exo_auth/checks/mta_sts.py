@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.evidence import absence, could_not_look, evidence, shortened
-from exo_auth.checks.finding import DnsRecord, Finding
+from exo_auth.checks.finding import Finding
 from exo_auth.checks.zone import is_exchange_online
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
@@ -182,7 +182,6 @@ def _record_findings(domain: DomainName, name: str, text: str, sts: MtaStsFacts)
             f"the record is void: {error.message}",
             seen=shortened(text),
             wanted=error.expected,
-            records=(DnsRecord(DomainName(name), "TXT", "v=STSv1; id=1;"),) if is_id else (),
             evidence=(evidence(name, "TXT", sts.txt),),
         )
 

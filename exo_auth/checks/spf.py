@@ -11,6 +11,7 @@ from itertools import pairwise
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.evidence import absence, could_not_look, evidence, shortened
 from exo_auth.checks.finding import DnsRecord, Finding
+from exo_auth.checks.mending import SLIPS_OF_TERMS, TERM_BEGINS, is_internal
 from exo_auth.checks.spf_cost import (
     MOST_LOOKUPS,
     MOST_NAMES,
@@ -34,18 +35,7 @@ USUAL_MESSAGE = 1232  # octets, DNS flag day 2020
 WIDEST = {4: 16, 6: 32}
 
 _SLIP = re.compile(r"""^[\s"'“”]*(v\s*=\s*spf|spf\s*1|v:spf1)""", re.IGNORECASE)
-_TERM_BEGINS = re.compile(
-    rb"[+?~-]?((include|ip4|ip6|exists|a|mx):|(redirect|exp)=|(all|a|mx|ptr)( |$))", re.IGNORECASE
-)
 _SENDER_ID = re.compile(r"^spf2\.0/", re.IGNORECASE)
-_SLIPS_OF_TERMS = {
-    "ip": "ip4:",
-    "ipv4": "ip4:",
-    "ipv6": "ip6:",
-    "includes": "include:",
-    "host": "a:",
-    "redirect": "redirect=",
-}
 
 
 def check_spf(
@@ -136,7 +126,7 @@ def _syntax(domain: DomainName, text: str, error: RecordSyntaxError, answer: Ans
     start = text.rfind(" ", 0, error.position + 1) + 1
     term = text[start:].split(" ", 1)[0]
     name = re.match(r"[A-Za-z0-9]*", term.lstrip("+-~?"))
-    better = _SLIPS_OF_TERMS.get(name.group().lower() if name else "")
+    better = SLIPS_OF_TERMS.get(name.group().lower() if name else "")
     return finding(
         "SPF-SYNTAX",
         domain,
@@ -153,7 +143,7 @@ def _chunks(domain: DomainName, answer: Answer[Txt]) -> Iterator[Finding]:
         if not spf.looks_like(txt.text):
             continue
         for before, after in pairwise(txt.chunks):
-            if before and not before.endswith(b" ") and _TERM_BEGINS.match(after):
+            if before and not before.endswith(b" ") and TERM_BEGINS.match(after):
                 yield finding(
                     "SPF-CHUNK",
                     domain,
@@ -252,7 +242,7 @@ def _mechanism_findings(domain: DomainName, mechanism: Mechanism) -> Iterator[Fi
             seen=mechanism.text,
             wanted=f"/{WIDEST[network.version]} or narrower",
         )
-    elif network.is_private or network.is_reserved or network.is_loopback or network.is_link_local:
+    elif is_internal(network):
         yield from _private(domain, mechanism)
 
 

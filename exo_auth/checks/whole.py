@@ -15,9 +15,11 @@ from exo_auth.checks.dkim_public import check_public_keys
 from exo_auth.checks.dmarc import check_dmarc
 from exo_auth.checks.dmarc_policy import organizational_domain
 from exo_auth.checks.entry import Profile
+from exo_auth.checks.evidence import evidence
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.mta_sts import check_mta_sts
 from exo_auth.checks.parked import check_parked
+from exo_auth.checks.pasting import completed
 from exo_auth.checks.spf import check_spf
 from exo_auth.checks.tenant import TenantView, check_tenant
 from exo_auth.checks.tls_rpt import check_tls_rpt
@@ -54,17 +56,14 @@ def check_domain(
 ) -> tuple[Finding, ...]:
     """Judge all that was looked at; `view` is what the tenant says about the domain, None without a sign-in."""
     if _is_absent(facts):
-        return under(
-            profile,
-            (
-                finding(
-                    "DOMAIN-MISSING",
-                    facts.domain,
-                    "the domain does not exist in DNS",
-                    seen=f"{facts.domain}: NXDOMAIN",
-                ),
-            ),
+        absent = finding(
+            "DOMAIN-MISSING",
+            facts.domain,
+            "the domain does not exist in DNS",
+            seen=f"{facts.domain}: NXDOMAIN",
+            evidence=(evidence(facts.domain, "MX", facts.mx),) if facts.mx is not None else (),
         )
+        return completed(under(profile, (absent,)), facts, now)
     dkim = _dkim(facts, view)
     found = [
         *_where_mail_goes(facts, subjects),
@@ -76,7 +75,7 @@ def check_domain(
     if profile is Profile.PARKED:
         found = [one for one in found if one.code not in _NOT_FOR_PARKED]
         found += check_parked(facts)
-    return under(profile, _without_echoes(found))
+    return completed(under(profile, _without_echoes(found)), facts, now)
 
 
 def _where_mail_goes(facts: DomainFacts, subjects: frozenset[Subject]) -> Iterator[Finding]:

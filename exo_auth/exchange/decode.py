@@ -69,13 +69,13 @@ class DkimListing:
 
 
 def _domain_of(number: int, row: Mapping[str, Any], answer: CmdletAnswer) -> DomainName:
-    text = row.get("Domain")
+    text, strict = row.get("Domain"), Row(GET_DKIM, number, row, answer.correlation)
+    if not isinstance(text, str):
+        return strict.name("Domain")
     try:
-        if isinstance(text, str):
-            return _name(text.strip())
+        return _name(text.strip())
     except InputError:
-        pass  # the strict reader says what is wrong with it
-    return Row(GET_DKIM, number, row, answer.correlation).name("Domain")
+        return strict.name("Domain")  # says what is wrong with it
 
 
 @lru_cache(maxsize=16384)

@@ -188,3 +188,4 @@ class DomainFacts:
     tls_rpt: Answer[Txt] | None = None
     bimi: Answer[Txt] | None = None
     servers: tuple[NameServerView, ...] = ()
+    seen_at: datetime | None = None  # when the look was over, UTC

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,6 +46,10 @@ MOST_ADDRESSES = 8  # of a policy host
 Fetch = Callable[[DomainName, str], PolicyFetch]
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True)
 class SharedFacts:
     """What stands behind many domains, so that it is put together once."""
@@ -65,6 +70,7 @@ class Sources:
     knows_tenant: bool = False  # then both selectors are looked at in every way
     authorities: Authorities | None = None  # given, every server of the zone is asked by itself
     shared: SharedFacts = field(default_factory=SharedFacts)
+    clock: Callable[[], datetime] = _now  # says when a look is over, UTC
 
 
 async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFacts:
@@ -75,7 +81,7 @@ async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFac
         facts = replace(facts, mta_sts=await _with_policy(sources.fetch, domain, sts))
     if sources.authorities is not None and Subject.DNS in sources.subjects:
         facts = replace(facts, servers=await server_views(sources.authorities, domain))
-    return facts
+    return replace(facts, seen_at=sources.clock())
 
 
 async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:

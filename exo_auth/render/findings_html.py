@@ -8,7 +8,8 @@ from html import escape
 from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.entry import Profile
-from exo_auth.checks.finding import DnsRecord, Evidence, Finding, Severity
+from exo_auth.checks.finding import DnsRecord, Finding, Severity
+from exo_auth.render.evidence_text import evidence_heads
 from exo_auth.render.findings_writer import FindingsWriter
 from exo_auth.render.safe_text import visible
 from exo_auth.render.times import moment
@@ -123,7 +124,7 @@ def _article(one: Finding, anchor: str) -> str:
         f'<article class="{one.severity.value}" id="{escape(anchor)}"><h3><span class="badge">{one.severity.value}</span>'
         f'{escape(visible(one.message))}<a class="anchor" href="#{escape(anchor)}">#</a></h3>'
         f'<p class="muted"><code>{escape(one.code)}</code> {escape(CATALOGUE[one.code].why)}</p>'
-        f"<dl>{listed}</dl>{_evidence(one.evidence)}</article>\n"
+        f"<dl>{listed}</dl>{_evidence(one)}</article>\n"
     )
 
 
@@ -136,15 +137,10 @@ def _record(record: DnsRecord) -> str:
     return f"<pre>{escape(visible(text))}</pre>"
 
 
-def _evidence(proof: tuple[Evidence, ...]) -> str:
-    if not proof:
+def _evidence(one: Finding) -> str:
+    if not one.evidence:
         return ""
-    lines = []
-    for e in proof:
-        head = f"{e.name} {e.type}: {e.outcome}"
-        head += f", TTL {e.ttl_seconds}" if e.ttl_seconds is not None else ""
-        head += f", from {e.server}" if e.server else ""
-        lines.append("\n".join([head, *(f"  {value}" for value in e.values)]))
+    lines = ["\n".join([head, *(f"  {value}" for value in values)]) for head, values in evidence_heads(one)]
     return f"<details><summary>Evidence</summary><pre>{escape(visible_lines(lines))}</pre></details>"
 
 

@@ -6,7 +6,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.finding import Finding, Severity
+from exo_auth.render.evidence_text import evidence_line
 from exo_auth.render.findings_writer import FindingsWriter
+from exo_auth.render.records_text import record_line
 from exo_auth.render.safe_text import visible
 
 
@@ -35,10 +37,23 @@ class JunitFindings(FindingsWriter):
         return "</testsuites>\n"
 
 
+def _in_words(one: Finding) -> str:
+    parts = (
+        ("seen", one.seen),
+        ("wanted", one.wanted),
+        ("do", one.remedy),
+        ("publish", " ; ".join(map(record_line, one.records))),
+        ("see", one.source),
+        ("frameworks", ", ".join(one.frameworks)),
+        ("evidence", evidence_line(one)),
+    )
+    return "; ".join(f"{name}: {value}" for name, value in parts if value)
+
+
 def _junit_case(one: Finding) -> str:
     head = f"    <testcase classname={quoteattr(one.subject.ascii)} name={quoteattr(f'{one.code}: {visible(one.message)}')}"
     if one.severity in (Severity.FAIL, Severity.UNKNOWN):
         kind = "failure" if one.severity is Severity.FAIL else "error"
-        words = escape(visible(f"seen: {one.seen}; wanted: {one.wanted}; do: {one.remedy}"))
+        words = escape(visible(_in_words(one)))
         return f"{head}><{kind} type={quoteattr(one.code)} message={quoteattr(visible(one.message))}>{words}</{kind}></testcase>"
     return f"{head}/>"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from exo_auth import __version__
 from exo_auth.checks.catalogue import CATALOGUE
+from exo_auth.checks.changes import key_of
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.finding import Finding, Severity
+from exo_auth.render.evidence_text import evidence_line
 from exo_auth.render.findings_writer import FindingsWriter
+from exo_auth.render.records_text import record_line
 from exo_auth.render.safe_text import visible
+from exo_auth.render.times import iso
 
 _LEVELS = {
     Severity.FAIL: "error",
@@ -44,6 +49,7 @@ class SarifFindings(FindingsWriter):
         """Write the rules."""
         driver = {
             "name": "exo-auth",
+            "version": __version__,
             "informationUri": "https://pypi.org/project/exo-auth/",
             "rules": [_sarif_rule(code) for code in sorted(tally.by_code)],
         }
@@ -56,12 +62,26 @@ def _sarif_result(one: Finding) -> dict[str, Any]:
         "level": _LEVELS[one.severity],
         "message": {"text": f"{one.subject}: {visible(one.message)}"},
         "locations": [
-            {"logicalLocations": [{"fullyQualifiedName": one.subject.ascii, "kind": "domain"}]},
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"dns:{one.subject.ascii}"},  # RFC 4501
+                    "region": {"startLine": 1, "endLine": 1},  # viewers want one
+                },
+                "logicalLocations": [{"fullyQualifiedName": one.subject.ascii, "kind": "domain"}],
+            },
         ],
+        "partialFingerprints": {
+            "exoAuthFinding/v1": "/".join((one.subject.ascii, *key_of(one.code, one.message)))
+        },
         "properties": {
             "seen": visible(one.seen),
             "wanted": visible(one.wanted),
             "remedy": visible(one.remedy),
+            "publish": [visible(record_line(record)) for record in one.records],
+            "source": one.source,
+            "frameworks": list(one.frameworks),
+            "notBefore": iso(one.not_before),
+            "evidence": visible(evidence_line(one)),
         },
     }
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from exo_auth.checks.domain_report import DomainReport, Tally
-from exo_auth.checks.finding import Evidence, Finding, Severity
+from exo_auth.checks.finding import Finding, Severity
 from exo_auth.checks.gates import GateVerdict
 from exo_auth.checks.readiness import ReadinessState
+from exo_auth.render.evidence_text import evidence_heads
 from exo_auth.render.findings_writer import FindingsWriter
 from exo_auth.render.plan_text import finding_lines
 from exo_auth.render.safe_text import visible
@@ -22,6 +23,7 @@ class TextFindings(FindingsWriter):
     def __init__(self, *, color: bool = False, verbose: bool = False, beside_baseline: bool = False) -> None:
         self._color = color
         self._verbose = verbose
+        self._worst: Finding | None = None  # so far, for the hint at the end
         self._nothing, self._in_order = ("no change", "unchanged") if beside_baseline else ("ok", "in order")
 
     def domain(self, report: DomainReport) -> str:
@@ -31,11 +33,13 @@ class TextFindings(FindingsWriter):
             return f"{report.domain.unicode}  {painted(self._nothing, 'green', color=self._color)}\n{gate}"
         lines = [report.domain.unicode]
         for one in sorted(report.findings, key=lambda one: -_ORDER[one.severity]):
+            if self._worst is None or _ORDER[one.severity] > _ORDER[self._worst.severity]:
+                self._worst = one
             severity = painted(one.severity.value, STYLES[one.severity], color=self._color)
             is_brief = one.severity is Severity.INFO and not self._verbose
             lines.append(f"  {severity}  {visible(one.message)}" + (f"  {one.code}" if is_brief else ""))
             lines += [] if is_brief else self._finding(one)
-            lines += self._evidence(one.evidence) if self._verbose else []
+            lines += _evidence(one) if self._verbose else []
         lines += [
             f"  {painted('gone', 'green', color=self._color)}  {visible(past.message)}  {past.code}"
             for past in report.gone
@@ -51,13 +55,16 @@ class TextFindings(FindingsWriter):
             if tally.by_severity[severity.value]
         )
         what = f"{total} domain{'s' if total != 1 else ''}, {tally.clean} {self._in_order}"
-        return f"{what}; {counts}\n" if counts else f"{what}\n"
+        worst = self._worst.code if self._worst is not None else ""
+        hint = f"exo-auth explain {worst} tells why it matters; so for every code\n" if worst else ""
+        return f"{what}; {counts}\n{hint}" if counts else f"{what}\n"
 
     def _finding(self, one: Finding) -> list[str]:
         lines = list(finding_lines(one, indent="    "))
         if one.wanted and not one.records:
             lines.insert(1, f"      wanted: {visible(one.wanted)}")
-        return lines
+        more = f"; {', '.join(one.frameworks)}" if one.frameworks and self._verbose else ""
+        return [*lines, f"      see: {one.source}{more}"] if one.source else lines
 
     def _gate(self, verdict: GateVerdict) -> str:
         style = "green" if verdict.state is ReadinessState.READY else "yellow"
@@ -66,11 +73,9 @@ class TextFindings(FindingsWriter):
         held = ", ".join(dict.fromkeys(one.code for one in verdict.holding))
         return f"  gate {verdict.gate}: {state}{until}" + (f" ({held})" if held else "")
 
-    def _evidence(self, proof: tuple[Evidence, ...]) -> list[str]:
-        return [
-            f"      {e.name} {e.type}: {e.outcome}"
-            + (f", TTL {e.ttl_seconds}" if e.ttl_seconds is not None else "")
-            + (f", from {e.server}" if e.server else "")
-            + "".join(f"\n        {visible(value)}" for value in e.values)
-            for e in proof
-        ]
+
+def _evidence(one: Finding) -> list[str]:
+    return [
+        f"      {visible(head)}" + "".join(f"\n        {visible(value)}" for value in values)
+        for head, values in evidence_heads(one)
+    ]

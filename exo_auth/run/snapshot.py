@@ -49,6 +49,7 @@ class Snapshot:
             self.random_label,
             subjects,
             self.tenant is not None,
+            clock=lambda: self.taken_at,
         )
 
 

@@ -115,6 +115,7 @@ def test_an_id_that_did_not_change_with_its_file_is_found() -> None:
 
 
 ELSEWHERE = {  # code: the test that finds it
+    "STS-ID-ALONE": "tests/end_to_end/test_policy_pairs.py::test_ids_of_others_are_compared_with_a_baseline",
     "DKIM-INITIAL-DOMAIN": "tests/checks/test_dkim_checks.py::test_the_initial_domain_is_microsofts",
     "DKIM-SELECTOR-INACTIVE-BROKEN": "tests/checks/test_domain_checks.py"
     "::test_a_broken_idle_selector_is_told_while_the_other_signs",

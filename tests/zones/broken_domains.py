@@ -87,6 +87,7 @@ def _dmarc(label: str, expected: str, reason: str, *texts: str, **more: object) 
 
 SHARED = (  # names that several domains lead to
     "ok.test. 3600 IN MX 0 mx.ok.test.",
+    'spf.protection.outlook.com. 3600 IN TXT "v=spf1 ip4:192.0.2.128/25 -all"',
     "mx.ok.test. 3600 IN A 192.0.2.25",
     "mx.ok.test. 3600 IN AAAA 2001:db8::25",
     "alias.ok.test. 3600 IN CNAME mx.ok.test.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
-from broken_domains import BROKEN, SHARED
+from broken_domains import BROKEN, SHARED, Broken
 from policy_host import PolicyHost
 from scenes import key_text
 
 
-def zone_lines() -> list[str]:
+def zone_lines(cases: Iterable[Broken] = BROKEN) -> list[str]:
     keys = {
         "one": key_text(1),
         "two": key_text(2),
@@ -20,7 +21,7 @@ def zone_lines() -> list[str]:
     }
     lines = [f"{label}.keys.test. 3600 IN TXT {_quoted(text)}" for label, text in keys.items()]
     lines += [f"double.keys.test. 3600 IN TXT {_quoted(key_text(n))}" for n in (6, 7)]
-    return [*SHARED, *lines, *(line for case in BROKEN for line in case.lines())]
+    return [*SHARED, *lines, *(line for case in cases for line in case.lines())]
 
 
 def _quoted(text: str) -> str:

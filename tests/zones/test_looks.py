@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -14,7 +15,7 @@ from policy_host import PolicyHost
 from zone_server import ZoneServer
 
 from exo_auth.checks.catalogue import finding
-from exo_auth.checks.changes import Baseline
+from exo_auth.checks.changes import Baseline, key_of
 from exo_auth.checks.domain_report import DomainReport
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.frameworks import Framework, judge_rules, score_of
@@ -115,6 +116,25 @@ def test_reports_hold_every_finding(looks: dict[str, Look]) -> None:
     )
 
 
+def test_sarif_keeps_to_the_standards_own_schema(looks: dict[str, Look]) -> None:
+    """The schema comes from Microsoft's validator, npm @microsoft/sarif-multitool-linux 5.7.0 (MIT)."""
+    reports = [DomainReport(seen.facts.domain, seen.findings) for seen in looks.values()]
+    schema = json.loads((Path(__file__).parent.parent / "schemas" / "sarif-2.1.0.json").read_text("utf-8"))
+    validator = jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+    document = json.loads(whole_text(reports, writer_for("sarif", NOW)))
+    assert list(validator.iter_errors(document)) == []
+    (run,) = document["runs"]
+    assert {one["ruleId"] for one in run["results"]} == {
+        rule["id"] for rule in run["tool"]["driver"]["rules"]
+    }
+    prints = [one["partialFingerprints"]["exoAuthFinding/v1"] for one in run["results"]]
+    assert len(set(prints)) == len(prints)
+    broken = {**document, "runs": [{**run, "results": [{"level": "error"}]}]}
+    assert list(validator.iter_errors(broken)), "the schema refuses a result without a message"
+
+
 def test_a_snapshot_survives_its_file_and_gives_the_same_findings(settings: Settings) -> None:
     names = [DomainName.parse_lookup(case.name) for case in BROKEN]
     taken = take_of_names(settings, names, now=NOW, say=lambda _text: None)
@@ -154,6 +174,24 @@ BASE = Baseline.of_reports([DomainReport(DOMAIN, (OLD,))])
 
 def report(*findings: Finding) -> DomainReport:
     return DomainReport(DOMAIN, findings)
+
+
+KEYS = [  # two messages, are they about the same, reason
+    ("the certificate of x ends in 20 days", "the certificate of x ends in 9 days", True, "time runs on"),
+    ("11 terms ask DNS; 10 are allowed", "12 terms ask DNS; 10 are allowed", True, "an amount"),
+    ("the policy lives for 3600 seconds", "the policy lives for 7200 seconds", True, "an amount"),
+    ("selector1’s CNAME is missing", "selector2’s CNAME is missing", False, "another selector"),
+    ("mx1.a.example has no address", "mx2.a.example has no address", False, "another host"),
+    ("ip4:10.1.0.0/16 is no network", "ip4:10.2.0.0/16 is no network", False, "another network"),
+    ("192.0.2.1 is an address", "192.0.2.2 is an address", False, "another address"),
+]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same", "reason"), KEYS, ids=[f"{row[3]} {row[2]}" for row in KEYS]
+)
+def test_numbers_run_on_and_names_do_not(one: str, other: str, is_same: bool, reason: str) -> None:
+    assert (key_of("CODE", one) == key_of("CODE", other)) is is_same, reason
 
 
 CHANGES = [  # first look, second look, new, gone, reason
