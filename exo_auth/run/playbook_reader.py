@@ -131,6 +131,9 @@ class _Reader:
         if node.kind == "a text" and node.text == EVERY:
             return (EVERY,)
         found = self.texts(node, entry.key)
+        if not found:  # an empty variable must not come to mean all domains
+            hint = f"write [{EVERY}] where all are meant"
+            raise _wrong(node, self.file, f"“{entry.key}” names nobody", hint)
         for item in node.items:
             for part in self._parts(item):
                 if (tag := tag_of(part)) is not None:

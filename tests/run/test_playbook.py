@@ -137,6 +137,18 @@ UNFIT = [
     ("variables: {x: }\nstages: [{do: dane}]", {}, "“x” has no value", "a variable without a value"),
     ("stages: [{do: publish, with: {rua: '${r}'}}]", {}, "no variable “r”", "a variable that is none"),
     (
+        "domains: ['${x}']\nvariables: {x: }\nstages: [{do: park}]",
+        {"x": ""},
+        "“domains” names nobody",
+        "an empty list is not all",
+    ),
+    (
+        "variables: {x: }\nstages: [{do: park, domains: ['${x}']}]",
+        {"x": " , "},
+        "“domains” names nobody",
+        "nor is it in a stage",
+    ),
+    (
         "stages: [{do: publish, with: {rua: '${Rua}'}}]",
         {},
         "no variable “Rua”",
