@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from exo_auth.errors import ExoAuthError
+from exo_auth.errors import ExoAuthError, InputError
 from exo_auth.plan.change import Change
 from exo_auth.plan.dkim_state import snapshot_of
 from exo_auth.plan.mail_flow import DANE_CMDLETS, DNSSEC_CMDLETS, IN_CMDLETS, OUT_CMDLETS, RULE_CMDLETS
@@ -63,8 +63,10 @@ def _moved(change: Change, trades: dict[str, Trade], configs: dict[str, object])
     trade = trades.get(change.cmdlet)
     if trade is not None:
         return "; ".join(differences(change.after, trade.state(change)))
-    if change.cmdlet == OCTODNS:
-        return ""
+    if change.cmdlet == OCTODNS:  # nobody looked, which is never “as it was”
+        raise InputError(
+            "the DNS host was not asked: no octoDNS configuration is given; set octodns_config (EXO_AUTH_OCTODNS)"
+        )
     wanted = {key: value for key, value in change.after.items() if key in WATCHED}
     now = snapshot_of(configs.get(change.target.ascii))  # type: ignore[arg-type]
     return "; ".join(differences(wanted, now))
