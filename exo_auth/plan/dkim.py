@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from exo_auth.checks import dkim as dkim_checks
-from exo_auth.checks.dkim import NEGATIVE_CACHE, DkimFacts
+from exo_auth.checks.dkim import DkimFacts
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.readiness import Readiness, ReadinessState, Step, readiness
 from exo_auth.domain_name import DomainName
@@ -341,13 +341,6 @@ def _in_flight(scene: Scene, domain: DomainName) -> Deferral | None:
         until,
         is_waiting=True,
     )
-
-
-def next_look_after_creation(scene: Scene, domain: DomainName) -> datetime:
-    """Give the moment from which CNAMEs published now are sure to be seen: the negative-cache time is over."""
-    first = scene.dns[domain].selector1.cname
-    negative = getattr(first, "negative_ttl", None) or NEGATIVE_CACHE
-    return scene.now + negative
 
 
 def _hours(span: timedelta) -> int:

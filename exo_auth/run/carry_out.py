@@ -22,7 +22,7 @@ from exo_auth.run.hooks import AfterChange, ToldJournal
 from exo_auth.run.interrupt import Interrupt
 from exo_auth.run.jitter import jitter
 from exo_auth.run.journal import FILE_NAME, Journal, read
-from exo_auth.run.observe import Observation, observe, observe_tenant
+from exo_auth.run.observe import Observation, look_at_tenant, observe
 from exo_auth.run.pipeline import Look
 from exo_auth.run.preflight import preflight
 from exo_auth.run.recover import recover
@@ -60,7 +60,6 @@ def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], Non
 
 def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner, say: Say) -> Prepared:
     """Observe, check the caller's rights, plan."""
-    seen_at = utc_now()  # asking DNS takes its time, and the look at the tenant ages meanwhile
     observation = observe(session, patterns, say)
     plan = planner(observation.scene)
     if session.settings.octodns_config is not None:
@@ -68,16 +67,15 @@ def make_plan(session: ReadingSession, patterns: Sequence[str], planner: Planner
 
         plan = with_publication(plan, open_zones(session.settings), session.settings.limits)
     preflight(session, cmdlets_of(plan))
-    look = Look(observation.scene.tenant, seen_at)
-    return Prepared(plan, look, observation, observation.recovery.notes)
+    return Prepared(plan, observation.look, observation, observation.recovery.notes)
 
 
 def prepare_other(session: ReadingSession, plan: Plan) -> Prepared:
     """Look at the tenant, and check the caller's rights, for a plan that was made elsewhere."""
-    facts = observe_tenant(session)
+    look = look_at_tenant(session)
     preflight(session, cmdlets_of(plan))
-    recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
-    return Prepared(plan, Look(facts, utc_now()), None, recovery.notes)
+    recovery = recover(read(session.state / FILE_NAME), look.facts, session.clock.now())
+    return Prepared(plan, look, None, recovery.notes)
 
 
 def load_plan(session: ReadingSession, file: Path) -> Prepared:
@@ -91,10 +89,10 @@ def load_plan(session: ReadingSession, file: Path) -> Prepared:
             f"the plan {file} cannot be read: {error}", hint="make one with `exo-auth plan --out FILE`"
         ) from None
     plan = from_text(text, file=str(file))
-    facts = observe_tenant(session)
+    look = look_at_tenant(session)
     check_applyable(plan, tenant_id=session.tenant_id, now=session.clock.now())
     preflight(session, cmdlets_of(plan))
-    recovery = recover(read(session.state / FILE_NAME), facts, session.clock.now())
+    recovery = recover(read(session.state / FILE_NAME), look.facts, session.clock.now())
     in_flight = [change for change in plan.changes if change.target in recovery.in_flight]
     if in_flight:
         raise PlanStale(
@@ -105,7 +103,7 @@ def load_plan(session: ReadingSession, file: Path) -> Prepared:
     plan = replace(
         plan, exceeds_limit=limit_excess(len(plan.changes), plan.considered, session.settings.limits)
     )
-    return Prepared(plan, Look(facts, utc_now()), None, recovery.notes)
+    return Prepared(plan, look, None, recovery.notes)
 
 
 def check_digest(plan: Plan, digest: str) -> None:

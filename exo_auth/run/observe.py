@@ -15,7 +15,9 @@ from exo_auth.facts.tenant import TenantFacts, TenantRef
 from exo_auth.plan.dkim import Scene
 from exo_auth.plan.selection import EVERY, Tags, choose
 from exo_auth.run.journal import FILE_NAME, read
+from exo_auth.run.pipeline import Look
 from exo_auth.run.recover import Recovery, recover
+from exo_auth.run.service_clock import utc_now
 from exo_auth.run.session import ReadingSession
 
 Listed = TypeVar("Listed")
@@ -28,6 +30,7 @@ class Observation:
     scene: Scene
     domains: tuple[ClassifiedDomain, ...]
     recovery: Recovery
+    look: Look
 
 
 def observe_tenant(session: ReadingSession) -> TenantFacts:
@@ -47,6 +50,12 @@ def observe_tenant(session: ReadingSession) -> TenantFacts:
         service_clock=session.reader.last_service_clock,
         warnings=session.reader.warnings,
     )
+
+
+def look_at_tenant(session: ReadingSession) -> Look:
+    """Observe the tenant, dated by the moment before it was asked: what is done afterwards must not make the look younger."""
+    at = utc_now()
+    return Look(observe_tenant(session), at)
 
 
 def observe_connections(session: ReadingSession) -> Connections:
@@ -82,7 +91,8 @@ def observe(
     """
     settings = session.settings
     say("reading accepted domains and DKIM configurations")
-    facts = observe_tenant(session)
+    look = look_at_tenant(session)
+    facts = look.facts
     domains = classify(facts.accepted_domains, settings.cloud.initial_suffixes)
     chosen = _chosen(session, domains, patterns, tags)
     now = session.clock.now()
@@ -101,6 +111,7 @@ def observe(
         ),
         domains,
         recovery,
+        look,
     )
 
 
@@ -120,7 +131,8 @@ def _chosen(
 
 def observe_without_dns(session: ReadingSession, patterns: Sequence[str]) -> Scene:
     """Read the tenant and choose domains; for questions that DNS has no part in."""
-    facts = observe_tenant(session)
+    look = look_at_tenant(session)
+    facts = look.facts
     domains = classify(facts.accepted_domains, session.settings.cloud.initial_suffixes)
     return Scene(
         tenant=facts,

@@ -12,10 +12,8 @@ from exo_auth.plan.selection import Tags, matching
 from exo_auth.run.carry_out import Prepared, cmdlets_of
 from exo_auth.run.journal import FILE_NAME, read
 from exo_auth.run.observe import Observation, observe
-from exo_auth.run.pipeline import Look
 from exo_auth.run.playbook import Playbook, Stage
 from exo_auth.run.preflight import preflight
-from exo_auth.run.service_clock import utc_now
 from exo_auth.run.session import ReadingSession
 from exo_auth.run.stage_gates import hold_at_gates
 from exo_auth.run.stage_planners import Say, plan_of_stage
@@ -77,8 +75,7 @@ def plan_playbook(session: ReadingSession, playbook: Playbook, patterns: Sequenc
         limit_excess(len(targets), len(names), scene.limits),
     )
     preflight(session, cmdlets_of(plan))
-    look = Look(scene.tenant, utc_now())
-    return Prepared(plan, look, observation, observation.recovery.notes, tuple(arrivals))
+    return Prepared(plan, observation.look, observation, observation.recovery.notes, tuple(arrivals))
 
 
 def _members(
