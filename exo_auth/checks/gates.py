@@ -15,6 +15,7 @@ from exo_auth.facts.domain import Subject
 class Gate(StrEnum):
     """The words of `check --gate`."""
 
+    ZONE = "zone"  # before anything is published
     DKIM_ENABLE = "dkim-enable"
     DKIM_ROTATE = "dkim-rotate"
     SPF = "spf"
@@ -76,6 +77,7 @@ _POLICY_FILE = frozenset(
 _DKIM_SIGNS = GATES[Step.ROTATE] | {"DKIM-SELECTORS-ABSENT", "DKIM-DANGLING"}
 
 HOLDS: dict[Gate, frozenset[str]] = {
+    Gate.ZONE: frozenset({"DOMAIN-MISSING"}),
     Gate.DKIM_ENABLE: GATES[Step.ENABLE] | {"DKIM-DANGLING", "DKIM-SELECTORS-ABSENT"},
     Gate.DKIM_ROTATE: _DKIM_SIGNS,
     Gate.SPF: _SPF,
@@ -108,6 +110,7 @@ HOLDS: dict[Gate, frozenset[str]] = {
     ),
 }
 SUBJECTS: dict[Gate, frozenset[Subject]] = {
+    Gate.ZONE: frozenset({Subject.DNS}),
     Gate.DKIM_ENABLE: frozenset({Subject.DKIM}),
     Gate.DKIM_ROTATE: frozenset({Subject.DKIM}),
     Gate.SPF: frozenset({Subject.SPF, Subject.DMARC}),

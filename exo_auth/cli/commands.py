@@ -75,6 +75,12 @@ BRANCHES = (  # in the order in which help lists them
     ),
     Branch("audit", "audit", "app", "The rules of frameworks, and a score."),
     Branch("snapshot", "snapshot", "app", "What DNS and the tenant say, kept to be judged later."),
+    Branch(
+        "onboard",
+        "onboard",
+        "onboard",
+        "Take a domain step by step from nothing to enforced policies; run it again until all steps are done.",
+    ),
     Branch("plan", "plan", "plan", "Show what would be done to each domain, and why; nothing is changed."),
     Branch(
         "apply",

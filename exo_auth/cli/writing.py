@@ -75,11 +75,11 @@ def _run(
     prepare: Callable[[WritingSession], Prepared],
     wanted: Mapping[str, object] | None = None,
 ) -> None:
-    settings = _settings(common, policy, writing, wanted or {})
+    settings = writing_settings(common, policy, writing, wanted or {})
     need_consent(common, writing)
     with ExitStack() as stack:
         listeners = stack.enter_context(hooked(common, settings, writing))
-        session = _open(stack, common, settings, writing)
+        session = open_session(stack, common, settings, writing)
         finish(common, writing, settings, session, prepare(session), listeners)
 
 
@@ -92,7 +92,7 @@ def finish(
     listeners: Listeners,
 ) -> None:
     """Show the plan, and save it or carry it out."""
-    from exo_auth.run.carry_out import carry_out, check_digest, note_arrivals
+    from exo_auth.run.carry_out import check_digest, note_arrivals
 
     plan = prepared.plan
     listeners.planned(plan)
@@ -108,11 +108,27 @@ def finish(
             _save(common, plan, writing.out)
         show_plan(common, settings, plan)
         raise typer.Exit(plan_exit_code(plan, detailed=writing.detailed_exitcode))
+    report = apply_shown(common, writing, settings, session, prepared, listeners)
+    show_report(common, settings, report)
+    raise typer.Exit(report.exit_code)
+
+
+def apply_shown(
+    common: Common,
+    writing: Writing,
+    settings: Settings,
+    session: WritingSession,
+    prepared: Prepared,
+    listeners: Listeners,
+) -> RunReport:
+    """Show a plan that has changes, ask for consent, and carry it out."""
+    from exo_auth.run.carry_out import carry_out
+
     if not _is_json(settings):
-        show_plan(common, settings, plan)
-    if plan.exceeds_limit is None:
-        confirm(common, writing, settings, plan)
-        listeners.before_apply(plan)
+        show_plan(common, settings, prepared.plan)
+    if prepared.plan.exceeds_limit is None:
+        confirm(common, writing, settings, prepared.plan)
+        listeners.before_apply(prepared.plan)
     report = carry_out(
         session,
         prepared,
@@ -121,8 +137,7 @@ def finish(
         after_change=listeners.after_change,
     )
     listeners.applied(report)
-    show_report(common, settings, report)
-    raise typer.Exit(report.exit_code)
+    return report
 
 
 def plan_exit_code(plan: Plan, *, detailed: bool) -> int:
@@ -161,7 +176,10 @@ def show_report(common: Common, settings: Settings, report: RunReport) -> None:
         put(outcome_text(report, color=common.color))
 
 
-def _settings(common: Common, policy: Policy, writing: Writing, wanted: Mapping[str, object]) -> Settings:
+def writing_settings(
+    common: Common, policy: Policy, writing: Writing, wanted: Mapping[str, object]
+) -> Settings:
+    """Resolve the settings of a command that may write; raises InputError for options that do not go together."""
     settings = common.settings({**wanted, **given(policy)})
     if settings.output not in (OutputFormat.TABLE, OutputFormat.JSON):
         raise InputError(f"a plan is not written as {settings.output}", hint="use --output table or json")
@@ -182,7 +200,7 @@ def need_consent(common: Common, writing: Writing) -> None:
     )
 
 
-def _open(stack: ExitStack, common: Common, settings: Settings, writing: Writing) -> WritingSession:
+def open_session(stack: ExitStack, common: Common, settings: Settings, writing: Writing) -> WritingSession:
     """Wait for our turn, open a session, and take the tenant's lock if something may be written."""
     from exo_auth.run.carry_out import wait_for_our_turn
     from exo_auth.run.durations import parse_duration

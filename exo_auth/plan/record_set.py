@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from exo_auth.domain_name import DomainName
 
 TTL = 3600  # seconds
+
+
+class Part(StrEnum):
+    """Which of a domain's records; the words of a playbook's `records`."""
+
+    MX = "mx"
+    AUTODISCOVER = "autodiscover"
+    SPF = "spf"
+    DKIM = "dkim"
+    DMARC = "dmarc"
+    TLS_RPT = "tls-rpt"
+    POLICY_HOST = "policy-host"  # the name under which an MTA-STS policy is hosted
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 
 EVERY = "all"  # the word for all managed domains; no domain of one label is ever accepted by a tenant
+NOBODY = "none"
 TAG_SIGNS = (
     "@",
     "tag:",
@@ -27,7 +28,7 @@ def choose(
     tags: Tags = NO_TAGS,
     kinds: frozenset[DomainKind] = MANAGED_KINDS,
 ) -> tuple[DomainName, ...]:
-    """Choose domains by name, glob, tag (`@parked`, `tag:parked`) or `all`; no pattern means all of the kinds.
+    """Choose domains by name, glob, tag (`@parked`, `tag:parked`), `all` or `none`; no pattern means all of the kinds.
 
     By default those are the managed ones. A glob takes domains of the kinds only. A name takes any accepted domain,
     because whoever spells it out means it. Raises InputError for a name the tenant does not accept, a tag that is
@@ -99,7 +100,7 @@ def nearest_tag(tag: str, tags: Tags) -> str:
 
 
 def _is_glob(pattern: str) -> bool:
-    return pattern.strip() == EVERY or any(char in pattern for char in "*?[")
+    return pattern.strip() in (EVERY, NOBODY) or any(char in pattern for char in "*?[")
 
 
 def _one(
@@ -108,7 +109,7 @@ def _one(
     if not _is_glob(pattern):
         return _by_name(pattern, domains)
     found = _by_glob(pattern, managed)
-    if not found and not may_be_nothing and pattern.strip() not in ("*", EVERY):
+    if not found and not may_be_nothing and pattern.strip() not in ("*", EVERY, NOBODY):
         raise InputError(
             f"no managed domain of the tenant matches “{pattern}”", hint="exo-auth domain list shows them all"
         )

@@ -23,7 +23,7 @@ def plan_text(plan: Plan, *, color: bool = False) -> str:
 
 def _lines(plan: Plan, color: bool) -> Iterator[str]:
     for change in plan.changes:
-        yield from _change(change, color)
+        yield from change_lines(change, color=color)
     for deferral in plan.deferrals:
         yield _deferral(deferral, color)
     for blockage in plan.blockages:
@@ -35,7 +35,8 @@ def _lines(plan: Plan, color: bool) -> Iterator[str]:
         yield f"digest {plan.digest[:16]}  valid until {moment(plan.expires_at)}"
 
 
-def _change(change: Change, color: bool) -> Iterator[str]:
+def change_lines(change: Change, *, color: bool = False) -> Iterator[str]:
+    """Write one change: what and why, the values that go and come, the cmdlet, the way back."""
     sign = painted(change.verb.sign, _SIGN_STYLES.get(change.verb.sign, "cyan"), color=color)
     yield f"{sign} {change.target.unicode}  {change.verb}: {visible(change.because)}"
     before, after = change.before.get("values"), change.after.get("values")

@@ -79,7 +79,9 @@ def _document(step: Step) -> dict[str, Any]:
 def _conditions(step: Step) -> Iterator[str]:
     if step.values:
         yield f" ({', '.join(f'{key} {_listed(value)}' for key, value in step.values.items())})"
-    if step.domains or step.excepted:
+    if list(step.domains) == ["none"]:
+        yield "; for nobody"
+    elif step.domains or _meant(step.excepted):
         yield f"; for {_whom(step.domains or ['all'], step.excepted)}"
     if step.after is not None:
         days = step.after / timedelta(days=1)
@@ -93,4 +95,9 @@ def _listed(values: Sequence[str]) -> str:
 
 
 def _whom(domains: Sequence[str], excepted: Sequence[str]) -> str:
-    return ", ".join(domains) + (f", except {', '.join(excepted)}" if excepted else "")
+    left_out = _meant(excepted)
+    return ", ".join(domains) + (f", except {', '.join(left_out)}" if left_out else "")
+
+
+def _meant(patterns: Sequence[str]) -> list[str]:
+    return [pattern for pattern in patterns if pattern != "none"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +48,7 @@ class Prepared:
     observation: Observation | None
     notes: tuple[str, ...] = ()
     arrivals: tuple[Arrival, ...] = ()  # to be noted by whoever applies
+    members: Mapping[str, tuple[DomainName, ...]] = field(default_factory=dict)  # of each stage of a playbook
 
 
 def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], None]) -> None:

@@ -35,6 +35,7 @@ from exo_auth.run.trades import Tools, apply_with_trades
 from exo_auth.run.undo import applied_by, narrowed
 
 NO_TENANT = TenantRef("dns", "dns", "")
+UNSEEN = frozenset({"DKIM-CNAME-MISSING", "DKIM-CNAME-WRONG"})
 UNDO = "the set before is in the journal: exo-auth dns undo RUN puts it back"
 
 
@@ -180,15 +181,18 @@ def with_publication(plan: Plan, zones: OctoDnsZones, limits: Limits) -> Plan:
         records = {(r.owner, r.type, r.value): r for one in blockage.findings for r in one.records}
         planned = [planned_change(zones, blockage.target, _replacing(zones, r)) for r in records.values()]
         mine = [part for part in planned if isinstance(part, Change)]
-        if not mine or len(mine) < len(planned):
+        if not any(planned) and _is_only_unseen(blockage):
+            reason = f"{blockage.verb} follows when resolvers show the records: they are published"
+            until = max(filter(None, (one.not_before for one in blockage.findings)), default=None)
+            deferrals.append(Deferral(blockage.target, reason, until, is_waiting=True, verb=blockage.verb))
+            continue
+        if not mine or any(isinstance(part, Blockage) for part in planned):
             blockages.append(blockage)
             blockages += [part for part in planned if isinstance(part, Blockage)]
             continue
         changes += mine
         reason = f"{blockage.verb} follows when the records are published"
         deferrals.append(Deferral(blockage.target, reason, None, is_waiting=True, verb=blockage.verb))
-    if not changes:
-        return plan
     every = (*changes, *plan.changes)
     return replace(
         plan,
@@ -197,6 +201,12 @@ def with_publication(plan: Plan, zones: OctoDnsZones, limits: Limits) -> Plan:
         blockages=tuple(blockages),
         exceeds_limit=limit_excess(len({one.target for one in every}), plan.considered, limits),
     )
+
+
+def _is_only_unseen(blockage: Blockage) -> bool:
+    """Is all that holds a change records that resolvers do not show? Where the DNS host has them, time alone is missing."""
+    codes = {finding.code for finding in blockage.findings}
+    return not blockage.is_unknown and bool(codes) and codes <= UNSEEN
 
 
 def _replacing(zones: OctoDnsZones, record: DnsRecord) -> RecordChange:

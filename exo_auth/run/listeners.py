@@ -62,9 +62,12 @@ class Listeners:
         self._call(Moment.AFTER_CHANGE, sent)
 
     def applied(self, report: RunReport) -> None:
-        """The plan was carried out, as far as it went."""
+        """A plan was carried out, as far as it went; onboarding carries out several."""
         self._account = replace(
-            self._account, plan=report.plan, run_id=report.run_id, outcomes=report.outcomes
+            self._account,
+            plan=report.plan,
+            run_id=report.run_id,
+            outcomes=(*self._account.outcomes, *report.outcomes),
         )
 
     def ended(self, exit_code: int, error: ExoAuthError | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -66,6 +66,17 @@ class Playbook:
     def steps(self) -> tuple[Stage, ...]:
         """The stages; a playbook of one DKIM step has one."""
         return self.stages or (Stage(self.verb, self.verb),)
+
+    def until(self, name: str) -> Playbook:
+        """Leave out the stages after that one; raises InputError for a name that is none."""
+        names = [stage.name for stage in self.steps]
+        if name not in names:
+            near = nearest(name, names)
+            raise InputError(
+                f"there is no stage “{name}”",
+                hint=f"did you mean {near}?" if near else f"one of {', '.join(names)}",
+            )
+        return replace(self, stages=self.steps[: names.index(name) + 1])
 
     def every_tag(self, configured: Tags) -> Tags:
         """Lay the playbook's tags over those of the configuration; raises ConfigError for one that is used and none."""

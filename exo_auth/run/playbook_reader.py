@@ -10,7 +10,8 @@ from datetime import timedelta
 from exo_auth.checks.gates import Gate
 from exo_auth.errors import ConfigError, InputError
 from exo_auth.plan.dane_move import DaneStep
-from exo_auth.plan.selection import EVERY, tag_of
+from exo_auth.plan.record_set import Part
+from exo_auth.plan.selection import EVERY, NOBODY, tag_of
 from exo_auth.run import yaml_nodes
 from exo_auth.run.config_schema import nearest
 from exo_auth.run.config_values import SettingError, tags_from_node
@@ -25,7 +26,8 @@ KEYS = ("version", "do", "domains", "except", "tags", "policy", "variables", "st
 STAGE_KEYS = ("name", "do", "domains", "except", "after", "gate", "with")
 WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
     **dict.fromkeys(VERBS, ()),
-    "publish": ("rua", "tls_rua", "policy_host"),
+    "inventory": (),
+    "publish": ("records", "rua", "tls_rua", "policy_host"),
     "park": ("rua",),
     "advance-dmarc": ("to", "rua", "observe"),
     "publish-mta-sts": ("mode",),
@@ -36,6 +38,7 @@ WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
 # Stages that are about others than the tenant's domains, so that no domains can be chosen for them.
 ABOUT_OTHERS = frozenset({"enforce-tls"})
 WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {  # what may stand behind a key, where it is one of a few
+    ("publish", "records"): tuple(Part),
     ("advance-dmarc", "to"): ("none", "quarantine", "reject"),
     ("publish-mta-sts", "mode"): ("testing", "enforce", "none"),
     ("advance-mta-sts", "to"): ("none", "testing", "enforce"),
@@ -124,15 +127,15 @@ class _Reader:
         return _VARIABLE.sub(value, node.text)
 
     def patterns(self, entry: Entry | None) -> tuple[str, ...]:
-        """Read names, globs, tags or `all`; the word may stand without a list."""
+        """Read names, globs, tags, `all` or `none`; the words may stand without a list."""
         if entry is None:
             return ()
         node = entry.value
-        if node.kind == "a text" and node.text == EVERY:
-            return (EVERY,)
+        if node.kind == "a text" and node.text in (EVERY, NOBODY):
+            return (node.text,)
         found = self.texts(node, entry.key)
         if not found:  # an empty variable must not come to mean all domains
-            hint = f"write [{EVERY}] where all are meant"
+            hint = f"write {NOBODY} where nobody is meant, {EVERY} for all"
             raise _wrong(node, self.file, f"“{entry.key}” names nobody", hint)
         for item in node.items:
             for part in self._parts(item):

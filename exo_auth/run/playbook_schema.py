@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from exo_auth.checks.gates import Gate
-from exo_auth.plan.selection import EVERY
+from exo_auth.plan.selection import EVERY, NOBODY
 from exo_auth.run.config_json_schema import DURATION_PATTERN, TAGS_SHAPE
 from exo_auth.run.playbook_reader import ABOUT_OTHERS, DURATIONS, POLICY, VERBS, WITH, WORDS
 
 _TEXTS = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 _LIST = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 _DOMAINS = {
-    "description": "Names, globs, tags such as @parked, or the word all.",
-    "anyOf": [_LIST, {"const": EVERY}],
+    "description": "Names, globs, tags such as @parked, or the word all or none.",
+    "anyOf": [_LIST, {"enum": [EVERY, NOBODY]}],
 }
 _GATE = {"enum": [gate.value for gate in Gate]}
 _VARIABLE = r"\$\{[a-z][a-z0-9_]*\}"
@@ -85,4 +85,5 @@ def _value(kind: str, key: str) -> dict[str, Any]:
     if (kind, key) not in WORDS:
         return _TEXTS
     words = "|".join(f"[{word[0].upper()}{word[0]}]{word[1:]}" for word in WORDS[kind, key])
-    return {"type": "string", "pattern": f"^({words}|{_VARIABLE})$"}
+    word = {"type": "string", "pattern": f"^({words}|{_VARIABLE})$"}
+    return {"anyOf": [word, {"type": "array", "items": word, "minItems": 1}]}

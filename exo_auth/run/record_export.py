@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exo_auth.checks.dkim import records_to_publish
-from exo_auth.checks.gates import Gate
+from exo_auth.checks.gates import SUBJECTS, Gate
 from exo_auth.checks.zone import is_exchange_online
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ExoAuthError
@@ -19,7 +19,7 @@ from exo_auth.facts.tenant import DkimSigningConfig
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.plan.dmarc_edit import PARKED, DmarcWish, authorizations, text_of
 from exo_auth.plan.dns_hosts import DnsHost, recognise
-from exo_auth.plan.record_set import RecordChange, merged
+from exo_auth.plan.record_set import Part, RecordChange, merged
 from exo_auth.records import spf
 from exo_auth.run.check import IN_FLIGHT, CheckRequest, sources_for
 from exo_auth.run.policy_records import dmarc_change, gate_refusal, published, tls_rpt_change
@@ -27,9 +27,17 @@ from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
 from exo_auth.run.spf_records import SpfWish, generate_with
 
-LOOKED_AT = frozenset(
-    {Subject.MX, Subject.SPF, Subject.DKIM, Subject.DMARC, Subject.TLS_RPT, Subject.MTA_STS}
-)
+LOOKED_AT: dict[Part, frozenset[Subject]] = {  # what each part is made from
+    Part.MX: frozenset({Subject.MX}),
+    Part.AUTODISCOVER: frozenset(),
+    Part.SPF: frozenset({Subject.SPF}),
+    Part.DKIM: frozenset(),
+    Part.DMARC: SUBJECTS[Gate.DMARC_ENFORCE],
+    Part.TLS_RPT: frozenset({Subject.TLS_RPT}),
+    Part.POLICY_HOST: frozenset(),
+}
+NO_EXCHANGER = "the mail exchanger is named in the admin centre (Domains, DNS records); it is not guessed"
+NO_KEYS = "the DKIM CNAMEs come from the tenant: sign in, and create the keys with `dkim enable`"
 AUTODISCOVER = {"china": "autodiscover.partner.outlook.cn"}
 
 
@@ -41,6 +49,14 @@ class RecordWish:
     tls_rua: tuple[str, ...] = ()
     policy_host: str = ""
     is_parked: bool = False
+    parts: frozenset[Part] = frozenset(Part)
+
+    @property
+    def subjects(self) -> frozenset[Subject]:
+        """What has to be looked at."""
+        if self.is_parked:
+            return frozenset({Subject.MX, Subject.SPF, Subject.DMARC})
+        return frozenset().union(*(LOOKED_AT[part] for part in self.parts))
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,7 @@ async def _of_domain(
     from exo_auth.lookup.authorities import Authorities, find_delegation
     from exo_auth.lookup.domain_facts import gather_domain_facts
 
-    sources = replace(sources_for(settings, CheckRequest(subjects=LOOKED_AT)), resolver=resolver)
+    sources = replace(sources_for(settings, CheckRequest(subjects=wish.subjects)), resolver=resolver)
     facts = await gather_domain_facts(sources, domain)
     seconds = settings.timeouts.dns.total_seconds()
     delegation = await find_delegation(Authorities(resolver, settings.authority_port, seconds), domain)
@@ -123,31 +139,31 @@ async def _of_mail_domain(
     config: DkimSigningConfig | None,
     wish: RecordWish,
 ) -> tuple[list[RecordChange], tuple[str, ...]]:
-    domain = facts.domain
+    """Give the sets of the parts that are wished, in the order to publish them."""
+    domain, parts = facts.domain, wish.parts
     notes = []
     changes = []
-    exchanger = await _exchanger(settings, resolver, facts)
-    if exchanger is None:
-        notes.append(
-            "the mail exchanger is named in the admin centre (Domains, DNS records); it is not guessed"
-        )
-    else:
-        changes.append(exchanger)
-    target = AUTODISCOVER.get(settings.cloud.name, "autodiscover.outlook.com")
-    changes.append(await _alias(resolver, domain.child("autodiscover"), target, "Outlook finds the mailbox"))
-    changes.append(await generate_with(settings, resolver, domain, SpfWish()))
-    if config is None:
-        notes.append("the DKIM CNAMEs come from the tenant: sign in, and create the keys with `dkim enable`")
-    else:
-        changes += [
-            await _dkim(resolver, record.owner, record.value) for record in records_to_publish(config)
-        ]
-    changes += await _dmarc(resolver, facts, wish)
-    if wish.tls_rua or isinstance(facts.tls_rpt, Found):
-        changes.append(tls_rpt_change(facts, wish.tls_rua))
-    else:
-        notes.append("TLS-RPT is left out: --tls-rua names where reports go")
-    if wish.policy_host:
+    if Part.MX in parts:
+        exchanger = await _exchanger(settings, resolver, facts)
+        changes += [exchanger] if exchanger is not None else []
+        notes += [NO_EXCHANGER] if exchanger is None else []
+    if Part.AUTODISCOVER in parts:
+        target = AUTODISCOVER.get(settings.cloud.name, "autodiscover.outlook.com")
+        owner = domain.child("autodiscover")
+        changes.append(await _alias(resolver, owner, target, "Outlook finds the mailbox"))
+    if Part.SPF in parts:
+        changes.append(await generate_with(settings, resolver, domain, SpfWish()))
+    if Part.DKIM in parts:
+        records = records_to_publish(config) if config is not None else ()
+        changes += [await _dkim(resolver, record.owner, record.value) for record in records]
+        notes += [NO_KEYS] if config is None else []
+    if Part.DMARC in parts:
+        changes += await _dmarc(resolver, facts, wish)
+    if Part.TLS_RPT in parts:
+        is_wanted = bool(wish.tls_rua) or isinstance(facts.tls_rpt, Found)
+        changes += [tls_rpt_change(facts, wish.tls_rua)] if is_wanted else []
+        notes += [] if is_wanted else ["TLS-RPT is left out: --tls-rua names where reports go"]
+    if Part.POLICY_HOST in parts and wish.policy_host:
         alias = domain.child("mta-sts")
         changes.append(await _alias(resolver, alias, wish.policy_host, "the MTA-STS policy is hosted there"))
         notes.append(f"the record at _mta-sts comes last: exo-auth mta-sts generate {domain} says when")

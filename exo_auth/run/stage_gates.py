@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from exo_auth.checks.gates import Gate, GateVerdict
 from exo_auth.checks.readiness import ReadinessState
 from exo_auth.domain_name import DomainName
-from exo_auth.plan.change import Blockage, Deferral
+from exo_auth.plan.change import Blockage, Deferral, Verb
 from exo_auth.plan.plan import Plan
 from exo_auth.run.check import CheckRequest, facts_in_order, sources_for, tenant_judge
 from exo_auth.run.observe import Observation
 from exo_auth.run.playbook import Stage
 from exo_auth.run.session import ReadingSession
-from exo_auth.run.stage_planners import Say
+
+Say = Callable[[str], None]
 
 
 def hold_at_gates(
@@ -34,8 +35,11 @@ def hold_at_gates(
             if verdict.state is ReadinessState.READY:
                 continue
             first = next(change for change in changes if change.target == verdict.domain)
-            held = _held(verdict, Blockage(verdict.domain, first.verb, "", (), is_unknown=False))
-            (deferrals if isinstance(held, Deferral) else blockages).append(held)  # type: ignore[arg-type]
+            held = waiting_or_held(verdict, first.verb)
+            if isinstance(held, Deferral):
+                deferrals.append(held)
+            else:
+                blockages.append(held)
             changes = tuple(change for change in changes if change.target != verdict.domain)
     return replace(plan, changes=changes, deferrals=tuple(deferrals), blockages=tuple(blockages))
 
@@ -44,7 +48,8 @@ def judge_gates(
     session: ReadingSession, observation: Observation, names: Iterable[DomainName], gate: Gate
 ) -> list[GateVerdict]:
     """Ask DNS about the gate's subjects, and judge it for each domain."""
-    request = CheckRequest(gate=gate)
+    # Whether all servers of the zone answer alike is known only by asking each.
+    request = CheckRequest(gate=gate, authoritative=gate is Gate.ZONE)
     scene = observation.scene
     judge = tenant_judge(session.settings, scene.tenant, observation.domains, request, scene.now)
     sources = sources_for(session.settings, request, knows_tenant=True)
@@ -56,10 +61,11 @@ def judge_gates(
     return asyncio.run(ask())
 
 
-def _held(verdict: GateVerdict, step: Blockage) -> Deferral | Blockage:
+def waiting_or_held(verdict: GateVerdict, verb: Verb) -> Deferral | Blockage:
+    """Say what a closed gate means for a step: only time is missing, or somebody has to look."""
     why = "; ".join(finding.message for finding in verdict.holding)
     reason = f"the gate {verdict.gate.value} is closed: {why}"
     if verdict.state is ReadinessState.WAITING:
-        return Deferral(verdict.domain, reason, verdict.not_before, is_waiting=True, verb=step.verb)
+        return Deferral(verdict.domain, reason, verdict.not_before, is_waiting=True, verb=verb)
     is_unknown = verdict.state is ReadinessState.UNKNOWN
-    return replace(step, reason=reason, findings=verdict.holding, is_unknown=is_unknown)
+    return Blockage(verdict.domain, verb, reason, verdict.holding, is_unknown=is_unknown)

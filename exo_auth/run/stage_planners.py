@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from exo_auth.checks.dkim import NEGATIVE_CACHE
+from exo_auth.checks.gates import Gate
+from exo_auth.checks.readiness import ReadinessState
 from exo_auth.domain_name import DomainName
-from exo_auth.errors import CannotLook, ConfigError, ExoAuthError, PublishError, SignInError
+from exo_auth.errors import (
+    CannotLook,
+    ConfigError,
+    ExoAuthError,
+    PublishError,
+    RecordSyntaxError,
+    SignInError,
+)
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.dmarc_edit import DmarcWish
 from exo_auth.plan.plan import Plan
+from exo_auth.plan.record_set import Part
+from exo_auth.records import dmarc
 from exo_auth.records.dmarc import Policy
 from exo_auth.records.mta_sts_policy import Mode
 from exo_auth.run.durations import parse_duration, render_duration
-from exo_auth.run.journal import FILE_NAME, read
 from exo_auth.run.observe import Observation
 from exo_auth.run.playbook import Stage
 from exo_auth.run.session import ReadingSession
+from exo_auth.run.stage_time import Published, last_published
 
 if TYPE_CHECKING:
     from exo_auth.run.policy_records import MtaStsStep
@@ -45,6 +58,10 @@ def plan_of_stage(
         return _mta_sts(session, stage, names, scene.now)
     if stage.do == "advance-mta-sts":
         return _advance_mta_sts(session, stage, names, scene.now)
+    if stage.do == "inventory":
+        return _inventory(session, observation, stage, names)
+    if stage.do == "advance-dmarc":
+        return _advance(session, observation, stage, names)
     return _records(session, observation, stage, names)
 
 
@@ -64,7 +81,23 @@ def _dkim(
         return plan
     from exo_auth.run.dns_changes import open_zones, with_publication
 
-    return with_publication(plan, open_zones(session.settings), session.settings.limits)
+    plan = with_publication(plan, open_zones(session.settings), session.settings.limits)
+    return _after_publication(plan, last_published(session), observation.scene.now)
+
+
+def _after_publication(plan: Plan, published: Mapping[tuple[str, str], Published], now: datetime) -> Plan:
+    """Do not enable right after the CNAMEs were published: Exchange has looked before, and remembers the absence."""
+    held = []
+    for change in plan.changes:
+        owners = [f"{selector}._domainkey.{change.target.ascii}" for selector in ("selector1", "selector2")]
+        moments = [published[owner, "CNAME"].at for owner in owners if (owner, "CNAME") in published]
+        until = max(moments, default=now) + NEGATIVE_CACHE
+        if change.verb is Verb.ENABLE and moments and now < until:
+            reason = "Exchange Online remembers that the CNAMEs were absent until moments ago"
+            held.append(Deferral(change.target, reason, until, is_waiting=True, verb=Verb.ENABLE))
+    targets = {one.target for one in held}
+    changes = tuple(one for one in plan.changes if one.verb is not Verb.ENABLE or one.target not in targets)
+    return replace(plan, changes=changes, deferrals=(*plan.deferrals, *held))
 
 
 def _dane(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...]) -> Plan:
@@ -95,6 +128,25 @@ def _partners(session: ReadingSession, stage: Stage, say: Say) -> Plan:
     return plan_partners(session, wishes, ProbeWish(port=session.settings.smtp_port), say)
 
 
+def _inventory(
+    session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
+) -> Plan:
+    """Change nothing: a domain whose zone cannot be worked with goes no further, and is reported."""
+    from exo_auth.run.stage_gates import judge_gates, waiting_or_held
+
+    verdicts = judge_gates(session, observation, names, Gate.ZONE)
+    held = [waiting_or_held(one, Verb.REPORT) for one in verdicts if one.state is not ReadinessState.READY]
+    return Plan(
+        observation.scene.tenant.tenant,
+        observation.scene.now,
+        stage.name,
+        {},
+        (),
+        tuple(one for one in held if isinstance(one, Deferral)),
+        tuple(one for one in held if isinstance(one, Blockage)),
+    )
+
+
 def _records(
     session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
 ) -> Plan:
@@ -102,15 +154,13 @@ def _records(
     from exo_auth.run.dns_changes import open_zones, plan_publication
     from exo_auth.run.record_export import DomainRecords, RecordWish, records_or_errors
 
-    rua = stage.values.get("rua", ())
     wish = RecordWish(
-        DmarcWish(rua=rua),
+        DmarcWish(rua=stage.values.get("rua", ())),
         stage.values.get("tls_rua", ()),
         stage.value("policy_host"),
         is_parked=stage.do == "park",
+        parts=frozenset(Part(word.lower()) for word in stage.values.get("records", tuple(Part))),
     )
-    if stage.do == "advance-dmarc":
-        return _advance(session, observation, stage, names)
     configs = {config.domain: config for config in observation.scene.tenant.dkim_configs}
     zones = open_zones(session.settings)
     parts = records_or_errors(session.settings, names, configs, wish)
@@ -149,13 +199,13 @@ def _advance(
     deferrals = []
     blockages = []
     window = parse_duration(stage.value("observe", OBSERVE))
-    since = _published_since(session)
+    published = last_published(session)
     for name in names:
         try:
             now = live_policy(session.settings, name)
             if now is not None and ORDER.index(now) < ORDER.index(last):
-                published = since.get(f"_dmarc.{name.ascii}")
-                held = _observed(name, "DMARC record", published, window, observation.scene.now)
+                since = _standing_since(published.get((f"_dmarc.{name.ascii}", "TXT")), now)
+                held = _observed(name, "DMARC record", since, window, observation.scene.now)
                 if held is not None:
                     deferrals.append(held)
                     continue
@@ -170,6 +220,17 @@ def _advance(
     zones = open_zones(session.settings)
     plan = plan_publication(zones, found, scene.limits, scene.now, scene.tenant.tenant)
     return replace(plan, deferrals=(*plan.deferrals, *deferrals), blockages=(*plan.blockages, *blockages))
+
+
+def _standing_since(published: Published | None, policy: Policy) -> datetime | None:
+    """Give since when this policy stands; None when somebody else has changed it since we published."""
+    if published is None:
+        return None
+    for text in published.values:
+        if dmarc.looks_like(text):
+            with suppress(RecordSyntaxError):
+                return published.at if dmarc.parse(text).policy is policy else None
+    return None
 
 
 def _observed(
@@ -189,24 +250,6 @@ def _observed(
     return None
 
 
-def _published_since(session: ReadingSession) -> dict[str, datetime]:
-    """Give when each TXT set was published last by us, by its owner and the service's clock."""
-    from exo_auth.run.journal_place import journal_of_dns
-
-    found: dict[str, datetime] = {}
-    for path in (session.state / FILE_NAME, journal_of_dns(session.settings)):
-        intents: dict[int, str] = {}
-        for line in read(path):
-            change = line.body.get("change", {})
-            if line.event == "intent" and change.get("parameters", {}).get("type") == "TXT":
-                intents[line.number] = str(change["parameters"]["name"])
-            elif line.event == "result" and line.body.get("result") == "applied":
-                owner = intents.get(int(line.body.get("intent", 0)))
-                if owner is not None:
-                    found[owner] = max(line.service_time, found.get(owner, line.service_time))
-    return found
-
-
 def _mta_sts(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...], now: datetime) -> Plan:
     """Plan the record at `_mta-sts`; the file comes first, and is hosted elsewhere."""
     from exo_auth.run.policy_records import mode_named
@@ -224,15 +267,16 @@ def _advance_mta_sts(
     """
     last = stage.value("to", Mode.ENFORCE.value)
     window = parse_duration(stage.value("observe", OBSERVE_TLS))
-    since = _published_since(session)
+    published = last_published(session)
 
     def decide(name: DomainName, step: Callable[[Mode | None], MtaStsStep]) -> MtaStsStep | Deferral:
         now_there = step(None)
         is_testing = now_there.step == "done" and now_there.policy.mode is Mode.TESTING
         if not is_testing or last != Mode.ENFORCE.value:
             return now_there
-        published = since.get(f"_mta-sts.{name.ascii}")
-        return _observed(name, "MTA-STS policy in testing", published, window, now) or step(Mode.ENFORCE)
+        record = published.get((f"_mta-sts.{name.ascii}", "TXT"))
+        since = record.at if record is not None else None
+        return _observed(name, "MTA-STS policy in testing", since, window, now) or step(Mode.ENFORCE)
 
     if last == Mode.NONE.value:
         names = ()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.plan.change import Deferral
 from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan import Plan
+from exo_auth.plan.plan_file import OCTODNS
 from exo_auth.run.durations import render_duration
-from exo_auth.run.journal import JournalLine
+from exo_auth.run.journal import FILE_NAME, JournalLine, read
+from exo_auth.run.journal_place import journal_of_dns
 from exo_auth.run.playbook import Stage
+from exo_auth.run.session import ReadingSession
 
 THROUGH = "through"  # the journal's event: an apply found a domain through all stages before this one
 
@@ -23,6 +27,33 @@ class Arrival:
 
     domain: DomainName
     stage: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """When a record set was published last by us, by the service's clock, and its values."""
+
+    at: datetime
+    values: tuple[str, ...]
+
+
+def last_published(session: ReadingSession) -> dict[tuple[str, str], Published]:
+    """Give what was published last at each owner and type, from the journals of the tenant and of DNS."""
+    found: dict[tuple[str, str], Published] = {}
+    for path in (session.state / FILE_NAME, journal_of_dns(session.settings)):
+        intents: dict[int, Mapping[str, Any]] = {}
+        for line in read(path):
+            change = line.body.get("change", {})
+            if line.event == "intent" and change.get("cmdlet") == OCTODNS:
+                intents[line.number] = change
+            elif line.event == "result" and line.body.get("result") == Result.APPLIED.value:
+                done = intents.get(int(line.body.get("intent", 0)))
+                if done is None:
+                    continue
+                key = str(done["parameters"]["name"]), str(done["parameters"]["type"])
+                if key not in found or found[key].at <= line.service_time:
+                    found[key] = Published(line.service_time, tuple(map(str, done["after"]["values"])))
+    return found
 
 
 def hold_for_time(

@@ -75,7 +75,8 @@ def plan_playbook(session: ReadingSession, playbook: Playbook, patterns: Sequenc
         limit_excess(len(targets), len(names), scene.limits),
     )
     preflight(session, cmdlets_of(plan))
-    return Prepared(plan, observation.look, observation, observation.recovery.notes, tuple(arrivals))
+    notes = observation.recovery.notes
+    return Prepared(plan, observation.look, observation, notes, tuple(arrivals), members)
 
 
 def _members(

@@ -144,6 +144,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "mta-sts-build",
         "mta-sts-health",
         "mta-sts-log",
+        "onboard",
         "mta-sts-serve",
         "run-account",
         "snapshot-show",
