@@ -335,26 +335,6 @@ def test_a_web_server_serves_one_path_for_each_host(builder: Builder, kind: str,
     assert not re.search(r"redir|return 30|rewrite .*https", text)
 
 
-@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
-def test_nginx_serves_its_bundle(builder: Builder, tmp_path: Path) -> None:
-    builder.built("nginx")
-    ca = PrivateCa(tmp_path)
-    text = builder.text("mta-sts.conf").replace("/etc/nginx/mta-sts", str(builder.folder))
-    for domain in DOMAINS:
-        live = tmp_path / f"live/mta-sts.{domain}"
-        live.mkdir(parents=True)
-        for name, pem in zip(("fullchain.pem", "privkey.pem"), ca.issue(f"mta-sts.{domain}"), strict=True):
-            (live / name).write_bytes(pem)
-    text = text.replace("/etc/letsencrypt/live", str(tmp_path / "live"))
-    socket_path = tmp_path / "tls.sock"
-    text = re.sub(r"listen \[::\]:443 ssl;", "", text).replace("listen 443", f"listen unix:{socket_path}")
-    (tmp_path / "nginx.conf").write_text(f"events {{}}\npid {tmp_path}/pid;\nhttp {{\n{text}\n}}\n")
-    checked = subprocess.run(
-        ["nginx", "-t", "-p", str(tmp_path), "-c", "nginx.conf"], capture_output=True, text=True, check=False
-    )
-    assert checked.returncode == 0, checked.stderr
-
-
 def test_an_id_belongs_to_one_file() -> None:
     def planned(age: int) -> PlannedPolicy:
         policy = mta_sts_policy.MtaStsPolicy(mta_sts_policy.Mode.TESTING, (LEGACY,), age)
