@@ -18,6 +18,7 @@ Answer = Callable[
 ]  # a query, the face it came to, over UDP? → messages that go back
 
 PRIMARY, SECONDARY = "127.0.0.1", "127.0.0.2"  # macOS has the first alone unless told otherwise
+PATIENCE = 60  # seconds for a client to give up
 TRIES = 50  # to find a port that is free for UDP and TCP
 
 
@@ -81,8 +82,12 @@ class _Tcp(socketserver.BaseRequestHandler):
             self.request.settimeout(5)
             length = _exactly(self.request, 2)
             data = _exactly(self.request, int.from_bytes(length))
-            for message in server.doors.answer(data, server.face, False):
+            messages = server.doors.answer(data, server.face, False)
+            for message in messages:
                 self.request.sendall(len(message).to_bytes(2) + message)
+            if not messages:  # an answer that got lost leaves the connection as it is
+                self.request.settimeout(PATIENCE)
+                self.request.recv(1)
 
 
 def _exactly(sock: socket.socket, count: int) -> bytes:
