@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from terminal import Done, as_cron
+from terminal import Done, in_process
 
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.serve import Sandbox
@@ -18,7 +18,7 @@ WISH = "new.example --rua mailto:d@new.example --tls-rua mailto:t@new.example"
 
 
 class Desk:
-    """Types commands in the environment of a sandbox, as a scheduler would run them."""
+    """Gives commands the environment of a sandbox and nothing else, as a scheduler would."""
 
     def __init__(self, box: Sandbox, state: Path) -> None:
         self.box = box
@@ -30,7 +30,7 @@ class Desk:
         }
 
     def run(self, line: str) -> Done:
-        return as_cron(*line.split(), environment=self.environment)
+        return in_process(*line.split(), environment=self.environment)
 
     def codes(self) -> set[str]:
         """Give what fails at new.example."""
