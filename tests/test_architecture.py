@@ -57,6 +57,8 @@ HOMES = {  # third-party package -> the layers it is at home in
     "cronsim": {"run"},
     "apprise": {"run"},
     "dns": {"sandbox", "lookup"},
+    "httpx2": {"lookup"},
+    "h2": {"lookup"},
     "publicsuffixlist": {"lookup"},
     "dkim": {"lookup"},
     "cryptography": {"sandbox", "identity", "lookup", "policy_server"},

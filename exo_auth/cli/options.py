@@ -83,8 +83,9 @@ class Common:
         list[str] | None,
         typer.Option(
             "--nameserver",
-            metavar="HOST[:PORT]",
-            help="Ask this resolver. Repeatable. [env: EXO_AUTH_NAMESERVER]",
+            metavar="SERVER",
+            help="Ask this resolver: HOST[:PORT], tls://HOST or https://HOST/PATH. Repeatable. "
+            "[env: EXO_AUTH_NAMESERVER]",
         ),
     ] = field(default=None, metadata=_setting("nameservers"))
     state_dir: Annotated[

@@ -8,9 +8,11 @@ from typing import NamedTuple, TypeAlias
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import FailureReason, LookupFailed
+from exo_auth.lookup.encrypted import EncryptedClient
 from exo_auth.lookup.exchange_messages import ask, completed, query_about
-from exo_auth.lookup.pacing import TokenBucket, polite_rate
-from exo_auth.lookup.udp_client import Outcome, Query, Server, UdpClient
+from exo_auth.lookup.pacing import PUBLIC_RATE, TokenBucket, polite_rate
+from exo_auth.lookup.servers import AnyServer, server_text
+from exo_auth.lookup.udp_client import Outcome, Query, UdpClient
 from exo_auth.lookup.wire import (
     BADVERS,
     FORMERR,
@@ -46,14 +48,14 @@ CLOSED = LookupFailed(FailureReason.NETWORK, "the resolver was closed before an 
 class _Try(NamedTuple):
     """One question to one server, to be finished at `until` of the event loop's clock."""
 
-    server: Server
+    server: AnyServer
     name: DomainName
     rdtype: str
     until: float
 
     @property
     def where(self) -> str:
-        return _where(self.server)
+        return server_text(self.server)
 
     @property
     def what(self) -> str:
@@ -74,25 +76,28 @@ class NameServers:
 
     def __init__(
         self,
-        servers: tuple[Server, ...],
+        servers: tuple[AnyServer, ...],
         on_verdict: Callable[[Question, Verdict], None],
         *,
         timeout: float,
         attempts: int,
         rate: float | None = None,
+        ca_file: str | None = None,
     ) -> None:
         self.client = UdpClient(on_repeat=self._take)
-        rates = {server: polite_rate(server[0]) if rate is None else rate for server in servers}
+        self.encrypted = EncryptedClient(ca_file)
+        rates = {server: _polite_rate(server) if rate is None else rate for server in servers}
         self._buckets = {server: TokenBucket(limit) for server, limit in rates.items() if limit is not None}
         self._servers = servers
         self._on_verdict = on_verdict
         self._timeout = timeout
         self._attempts = max(1, attempts)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._silent: set[Server] = set()
-        self._without_edns: set[Server] = set()
+        self._silent: set[AnyServer] = set()
+        self._without_edns: set[AnyServer] = set()
         self._first_share = timeout / max(1, len(servers) * self._attempts)  # seconds
-        self._first_where = _where(servers[0]) if servers else ""
+        self._first = servers[0] if servers and isinstance(servers[0], tuple) else None
+        self._first_where = server_text(servers[0]) if servers else ""
 
     def begin(self, question: Question) -> None:
         """Ask until one server gives a verdict, else until there is nothing left to try; then `on_verdict` hears.
@@ -101,21 +106,22 @@ class NameServers:
         """
         query = self._plain_query(question)
         now = asyncio.get_running_loop().time()
-        if query is not None:
-            self.client.begin(self._servers[0], query, now + self._first_share, self._hear)
+        if query is not None and self._first is not None:
+            self.client.begin(self._first, query, now + self._first_share, self._hear)
         else:
             self._go_on(question, now)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close all sockets, and give up what is under way."""
         for task in tuple(self._tasks):
             if not task.get_loop().is_closed():
                 task.cancel()
         self.client.close()
+        await self.encrypted.close()
 
     def _plain_query(self, question: Question) -> Query | None:
         """Write the question if nothing stands between it and the first server."""
-        if self._silent or self._without_edns or self._buckets or not self._servers:
+        if self._silent or self._without_edns or self._buckets or self._first is None:
             return None
         try:
             return Query(question, *ordinary_query(question))
@@ -171,7 +177,7 @@ class NameServers:
             failure = reply if number == 0 else _telling(failure, reply)
         return failure
 
-    def _take(self, server: Server) -> float:
+    def _take(self, server: AnyServer) -> float:
         bucket = self._buckets.get(server)
         return 0.0 if bucket is None else bucket.take(asyncio.get_running_loop().time())
 
@@ -216,23 +222,27 @@ class NameServers:
     ) -> Message:
         edns = one.server not in self._without_edns
         query = query_about(one.name, one.rdtype, edns=edns, checking_disabled=checking_disabled)
-        if heard is not None:
-            message = await completed(heard, one.server, query, one.until)
-        else:
-            message = await ask(self.client, one.server, query, one.until)
+        message = await self._answer(one, query, heard)
         if edns and message.rcode in _NO_EDNS:
             self._without_edns.add(one.server)
             return await self._ask_again(one, checking_disabled=checking_disabled)
         return message
+
+    async def _answer(self, one: _Try, query: Query, heard: Message | None) -> Message:
+        if not isinstance(one.server, tuple):
+            return await self.encrypted.exchange(one.server, query, one.until)
+        if heard is not None:
+            return await completed(heard, one.server, query, one.until)
+        return await ask(self.client, one.server, query, one.until)
 
     async def _ask_again(self, one: _Try, *, checking_disabled: bool = False) -> Message:
         self._take(one.server)  # the next question waits for this one too
         return await self._ask(one, checking_disabled=checking_disabled)
 
 
-def _where(server: Server) -> str:
-    host, port = server
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _polite_rate(server: AnyServer) -> float | None:
+    """Give how many questions a second a server is asked; one that is asked over TLS is somebody else's."""
+    return polite_rate(server[0]) if isinstance(server, tuple) else PUBLIC_RATE
 
 
 def _settles(message: Message) -> bool:

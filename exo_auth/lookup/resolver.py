@@ -15,8 +15,8 @@ from exo_auth.lookup.answers import as_mx, as_names, as_txt
 from exo_auth.lookup.batch import Batch
 from exo_auth.lookup.name_servers import CLOSED, NameServers, Verdict
 from exo_auth.lookup.search import Search
-from exo_auth.lookup.system_servers import parse_nameserver, system_name_servers
-from exo_auth.lookup.udp_client import Server
+from exo_auth.lookup.servers import AnyServer, parse_nameserver
+from exo_auth.lookup.system_servers import system_name_servers
 from exo_auth.lookup.verdict_cache import VerdictCache
 from exo_auth.lookup.wire import Data, Mx
 
@@ -55,20 +55,22 @@ class StubResolver:
 
     `timeout` is in seconds, for one question with all its retries; `attempts` is how often each server is asked;
     `concurrency` is how many questions may be under way; `rate` is how many questions a second each server is
-    asked, None for 500 at public resolvers and any number elsewhere; `clock` tells seconds for the memory.
+    asked, None for 500 at public resolvers and any number elsewhere; `clock` tells seconds for the memory;
+    `ca_file` (PEM) holds roots to trust besides the system's where a server is asked over TLS or HTTPS.
     Identical questions under way are asked once. CNAMEs at the asked name are followed up to 16 hops.
     A resolver belongs to one event loop; its sockets are closed by `close`, or when that loop ends.
     """
 
     def __init__(
         self,
-        servers: tuple[Server, ...] | None = None,
+        servers: tuple[AnyServer, ...] | None = None,
         *,
         timeout: float | None = None,
         attempts: int | None = None,
         concurrency: int = 512,
         rate: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        ca_file: str | None = None,
     ) -> None:
         system = system_name_servers()
         self._name_servers = NameServers(
@@ -77,6 +79,7 @@ class StubResolver:
             timeout=system.timeout * system.attempts if timeout is None else timeout,
             attempts=system.attempts if attempts is None else attempts,
             rate=rate,
+            ca_file=ca_file,
         )
         self._concurrency = concurrency
         self._verdicts = VerdictCache(clock)
@@ -87,8 +90,8 @@ class StubResolver:
 
     @property
     def questions(self) -> int:
-        """How many questions were sent over UDP, each counted once."""
-        return self._name_servers.client.questions
+        """How many questions were sent, each counted once."""
+        return self._name_servers.client.questions + self._name_servers.encrypted.questions
 
     @property
     def retransmissions(self) -> int:
@@ -97,7 +100,7 @@ class StubResolver:
 
     async def close(self) -> None:
         """Close all sockets; verdicts are kept, and asking again opens new ones."""
-        self._name_servers.close()
+        await self._name_servers.close()
 
     async def __aenter__(self) -> StubResolver:
         return self

@@ -1,21 +1,18 @@
-"""Which name servers this machine asks, and how the user names another (lookup)."""
+"""Which name servers this machine asks (lookup)."""
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from exo_auth.errors import InputError
+from exo_auth.lookup.servers import DNS_PORT, is_address
 from exo_auth.lookup.udp_client import Server
 
-DNS_PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")
 
 _MOST_SERVERS = 3  # resolv.conf(5): MAXNS
 _LIMITS = {"timeout": 30, "attempts": 5}  # resolv.conf(5): larger values are capped
-_BRACKETED = re.compile(r"\[([^\[\]]*)\](?::(.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def read_resolv_conf(text: str) -> SystemNameServers:
     options: dict[str, int] = {}
     for line in text.splitlines():
         words = re.split("[#;]", line, maxsplit=1)[0].split()
-        if len(words) >= 2 and words[0] == "nameserver" and _is_address(words[1]):
+        if len(words) >= 2 and words[0] == "nameserver" and is_address(words[1]):
             servers.append((words[1], DNS_PORT))
         elif words and words[0] == "options":
             options |= _options(words[1:])
@@ -51,40 +48,6 @@ def read_resolv_conf(text: str) -> SystemNameServers:
         timeout=float(options.get("timeout", 5)),
         attempts=options.get("attempts", 2),
     )
-
-
-def parse_nameserver(text: str) -> Server:
-    """Read `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:53`; raises InputError."""
-    stripped = text.strip()
-    port: str | None = None
-    if bracketed := _BRACKETED.fullmatch(stripped):
-        host, port = bracketed[1], bracketed[2]
-        is_address = ":" in host and _is_address(host)
-    else:
-        host = stripped
-        if stripped.count(":") == 1:
-            host, _, port = stripped.partition(":")
-        is_address = _is_address(host)
-    if not is_address:
-        raise InputError(
-            f"“{text}” is not the address of a name server",
-            hint="write it like 192.0.2.1, 192.0.2.1:5353 or [2001:db8::1]:5353",
-        )
-    return str(ipaddress.ip_address(host)), DNS_PORT if port is None else _port(port, text)
-
-
-def _port(port: str, text: str) -> int:
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
-        raise InputError(f"“{port}” in “{text}” is not a port", hint="ports are 1 to 65535")
-    return int(port)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _options(words: list[str]) -> dict[str, int]:

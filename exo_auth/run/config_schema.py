@@ -110,13 +110,19 @@ SETTINGS: tuple[Setting, ...] = (
         "--transport",
         ("rest", "powershell"),
     ),
-    Setting("ca_file", Kind.PATH, None, "EXO_AUTH_CA_FILE", "Root certificates (PEM) to trust for both."),
+    Setting(
+        "ca_file",
+        Kind.PATH,
+        None,
+        "EXO_AUTH_CA_FILE",
+        "Root certificates (PEM) to trust for both, and beside the system's for resolvers over TLS.",
+    ),
     Setting(
         "nameservers",
         Kind.LIST,
         (),
         "EXO_AUTH_NAMESERVER",
-        "Resolvers to ask, as HOST or HOST:PORT; the system's when empty.",
+        "Resolvers to ask, as HOST, HOST:PORT, tls://HOST or https://HOST/PATH; the system's when empty.",
         "--nameserver",
     ),
     Setting(

@@ -57,7 +57,7 @@ def look_once(settings: Settings, asked: Asked) -> PropagationLook:
     async def ask() -> Propagation:
         own = resolver_for(settings)
         others = {
-            text: StubResolver((parse_nameserver(text),), timeout=timeout)
+            text: StubResolver((parse_nameserver(text),), timeout=timeout, ca_file=settings.cloud.ca_file)
             for text in settings.public_resolvers
         }
         authorities = Authorities(own, settings.authority_port, timeout)

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 def resolver_for(settings: Settings, *, second: bool = False) -> StubResolver:
     """Give a new resolver, without memory of earlier answers; the second one asks the last server first."""
     from exo_auth.lookup.resolver import StubResolver, parse_nameserver
+    from exo_auth.lookup.servers import AnyServer
     from exo_auth.lookup.system_servers import system_name_servers
 
-    servers = tuple(parse_nameserver(text) for text in settings.nameservers)
+    servers: tuple[AnyServer, ...] = tuple(parse_nameserver(text) for text in settings.nameservers)
     if second:
         servers = servers[::-1] or system_name_servers().servers[::-1]
-    return StubResolver(servers or None, timeout=settings.timeouts.dns.total_seconds())
+    timeout = settings.timeouts.dns.total_seconds()
+    return StubResolver(servers or None, timeout=timeout, ca_file=settings.cloud.ca_file)

@@ -16,7 +16,8 @@ from exo_auth.facts.dns import FailureReason, Found, LookupFailed, Missing, Miss
 from exo_auth.lookup.canary import check_resolver
 from exo_auth.lookup.mail_dns import gather_all
 from exo_auth.lookup.resolver import StubResolver
-from exo_auth.lookup.system_servers import parse_nameserver, read_resolv_conf
+from exo_auth.lookup.servers import HttpsServer, TlsServer, parse_nameserver
+from exo_auth.lookup.system_servers import read_resolv_conf
 
 NAME = DomainName.parse_lookup("selector1._domainkey.a.example")
 OWNER = "selector1._domainkey.a.example."
@@ -335,6 +336,12 @@ SERVERS = [
     ("2001:db8::1", ("2001:db8::1", 53)),
     ("[2001:db8::1]", ("2001:db8::1", 53)),
     ("[2001:db8::1]:5353", ("2001:db8::1", 5353)),
+    ("tls://9.9.9.9", TlsServer("9.9.9.9", 853, "9.9.9.9")),
+    ("tls://9.9.9.9:8853#dns.quad9.net", TlsServer("9.9.9.9", 8853, "dns.quad9.net")),
+    ("tls://[2620:fe::fe]", TlsServer("2620:fe::fe", 853, "2620:fe::fe")),
+    ("tls://dns.quad9.net", TlsServer("dns.quad9.net", 853, "dns.quad9.net")),
+    ("https://dns.google/dns-query", HttpsServer("https://dns.google/dns-query")),
+    ("https://9.9.9.9:5053", HttpsServer("https://9.9.9.9:5053/dns-query")),
 ]
 
 
@@ -344,7 +351,25 @@ def test_servers_as_people_write_them(text: str, server: tuple[str, int]) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", "dns.example", "192.0.2.1:", "192.0.2.1:99999", "192.0.2.1:x", "[::1]:0", "1.2.3"]
+    "text",
+    [
+        *("", "dns.example", "192.0.2.1:", "192.0.2.1:99999", "192.0.2.1:x", "[::1]:0", "1.2.3"),
+        *(
+            "tls://",
+            "tls://9.9.9.9/x",
+            "tls://9.9.9.9:0x",
+            "tls://9.9.9.9#a_b",
+            "tls://-a.example",
+            "tls://[::1",
+        ),
+        *(
+            "http://dns.google/dns-query",
+            "https:///dns-query",
+            "https://u@dns.google/",
+            "https://dns.google/#x",
+        ),
+        *("https://dns.google/dns-query{?dns}", "https://dns.google/?dns", "quic://9.9.9.9"),
+    ],
 )
 def test_what_is_no_server(text: str) -> None:
     with pytest.raises(InputError):
