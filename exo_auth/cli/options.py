@@ -88,6 +88,13 @@ class Common:
             "[env: EXO_AUTH_NAMESERVER]",
         ),
     ] = field(default=None, metadata=_setting("nameservers"))
+    validate_dnssec: Annotated[
+        bool | None,
+        typer.Option(
+            "--validate-dnssec",
+            help="Validate DNSSEC here, whatever the resolver does. [env: EXO_AUTH_VALIDATE_DNSSEC]",
+        ),
+    ] = field(default=None, metadata=_setting("validate_dnssec"))
     state_dir: Annotated[
         str | None,
         typer.Option("--state-dir", metavar="DIR", help="Journal, locks, caches. [env: EXO_AUTH_STATE_DIR]"),

@@ -76,7 +76,7 @@ def show_tls_rpt(common: Common, domain: Domain) -> None:
 def readiness(common: Common, domain: Domain) -> None:
     """Show how far a domain is on the way to DANE: DNSSEC, the exchanger under mx.microsoft, TLSA.
 
-    Needs a resolver that validates DNSSEC. Exit code 3 when something is wrong, 6 without a verdict.
+    Needs a resolver that validates DNSSEC, or --validate-dnssec. Exit code 3 when something is wrong, 6 without a verdict.
 
     Example:  exo-auth dane readiness contoso.com --nameserver 9.9.9.9
     """

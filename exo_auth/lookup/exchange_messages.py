@@ -29,10 +29,11 @@ def query_about(
     edns: bool = True,
     checking_disabled: bool = False,
     recursion_desired: bool = True,
+    dnssec_ok: bool = False,
 ) -> Query:
     """Write a question; raises ValueError for a label over 63 octets."""
     question = name.ascii, TYPES[rdtype]
-    if edns and recursion_desired and not checking_disabled:
+    if edns and recursion_desired and not checking_disabled and not dnssec_ok:
         return Query(question, *ordinary_query(question))
     wire = encode_query(
         name,
@@ -41,6 +42,7 @@ def query_about(
         edns_payload=PAYLOAD if edns else None,
         checking_disabled=checking_disabled,
         recursion_desired=recursion_desired,
+        dnssec_ok=dnssec_ok,
     )
     section = wire[_HEADER_OCTETS : len(wire) - _OPT_OCTETS if edns else None]
     return Query(question, wire[_ID_OCTETS:], section)

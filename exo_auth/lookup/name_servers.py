@@ -46,12 +46,13 @@ CLOSED = LookupFailed(FailureReason.NETWORK, "the resolver was closed before an 
 
 
 class _Try(NamedTuple):
-    """One question to one server, to be finished at `until` of the event loop's clock."""
+    """One question to one server, to be finished at `until` of the event loop's clock; `signed` asks for signatures."""
 
     server: AnyServer
     name: DomainName
     rdtype: str
     until: float
+    signed: bool
 
     @property
     def where(self) -> str:
@@ -111,6 +112,10 @@ class NameServers:
         else:
             self._go_on(question, now)
 
+    async def signed(self, name: DomainName, rdtype: str) -> Verdict:
+        """Ask for an answer with its signatures, validated or not: DO of RFC 3225, CD of RFC 4035 §3.2.2."""
+        return await self._in_turn(name, rdtype, asyncio.get_running_loop().time(), None, signed=True)
+
     async def close(self) -> None:
         """Close all sockets, and give up what is under way."""
         for task in tuple(self._tasks):
@@ -155,6 +160,8 @@ class NameServers:
         rdtype: str,
         started: float,
         heard: Outcome | None,
+        *,
+        signed: bool = False,
     ) -> Reply | LookupFailed:
         """Ask the servers in turn; `heard` is what the first one was heard to say already."""
         failure = LookupFailed(
@@ -170,7 +177,7 @@ class NameServers:
                 await asyncio.sleep(wait)
                 deadline += wait
             share = (deadline - now()) / (len(tries) - number)
-            reply = await self._one(_Try(server, name, rdtype, now() + share), heard)
+            reply = await self._one(_Try(server, name, rdtype, now() + share, signed), heard)
             heard = None
             if isinstance(reply, Reply) or reply.reason is FailureReason.BOGUS:
                 return reply  # a bogus zone is a verdict: a server that does not validate would only hide it
@@ -221,7 +228,13 @@ class NameServers:
         self, one: _Try, *, checking_disabled: bool = False, heard: Message | None = None
     ) -> Message:
         edns = one.server not in self._without_edns
-        query = query_about(one.name, one.rdtype, edns=edns, checking_disabled=checking_disabled)
+        query = query_about(
+            one.name,
+            one.rdtype,
+            edns=edns,
+            checking_disabled=checking_disabled or one.signed,
+            dnssec_ok=one.signed,
+        )
         message = await self._answer(one, query, heard)
         if edns and message.rcode in _NO_EDNS:
             self._without_edns.add(one.server)

@@ -83,6 +83,7 @@ class StubResolver:
         )
         self._concurrency = concurrency
         self._verdicts = VerdictCache(clock)
+        self._signed = VerdictCache(clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._free = concurrency
         self._under_way: dict[wire.Question, list[Search]] = {}  # and who wants to know
@@ -137,6 +138,15 @@ class StubResolver:
         for number, (name, rdtype) in enumerate(questions):
             self._ask(Search(name, rdtype, batch, number))
         return await batch.complete()
+
+    async def signed(self, name: DomainName, rdtype: str) -> Verdict:
+        """Ask for an answer with its signatures, validated or not, as validators need it; follows nothing."""
+        question = name.ascii, wire.TYPES[rdtype]
+        known = self._signed.get(question)
+        if known is None:
+            known = await self._name_servers.signed(name, rdtype)
+            self._signed.keep(question, known)
+        return known
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
         """Leave another event loop, whose askers nobody runs any more."""

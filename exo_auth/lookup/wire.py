@@ -27,6 +27,7 @@ TYPES = {
     "TXT": 16,
     "AAAA": 28,
     "DS": 43,
+    "DNSKEY": 48,
     "TLSA": 52,
     "CAA": 257,
 }

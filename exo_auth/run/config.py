@@ -294,6 +294,8 @@ def _settings(
         nameservers=resolved["nameservers"].value,
         tags=resolved["tags"].value,
         transport=resolved["transport"].value,
+        validate_dnssec=resolved["validate_dnssec"].value,
+        trust_anchors=resolved["trust_anchors"].value,
         policy_port=resolved["policy_port"].value,
         octodns_config=resolved["octodns_config"].value,
         public_resolvers=resolved["public_resolvers"].value,

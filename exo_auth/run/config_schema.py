@@ -126,6 +126,21 @@ SETTINGS: tuple[Setting, ...] = (
         "--nameserver",
     ),
     Setting(
+        "validate_dnssec",
+        Kind.SWITCH,
+        False,
+        "EXO_AUTH_VALIDATE_DNSSEC",
+        "Validate DNSSEC here, from the trust anchors on, instead of believing the resolver.",
+        "--validate-dnssec",
+    ),
+    Setting(
+        "trust_anchors",
+        Kind.PATH,
+        None,
+        "EXO_AUTH_TRUST_ANCHORS",
+        "DS records to validate from (lines like “. IN DS 20326 8 2 E06D…”), instead of the root zone's.",
+    ),
+    Setting(
         "policy_port",
         Kind.INTEGER,
         443,

@@ -23,6 +23,7 @@ _EXAMPLES = {  # for settings that have no default; Kind.SECRET has its own
     "exchange_url": "https://outlook.office365.com",
     "ca_file": "proxy-root.pem",
     "nameservers": "[9.9.9.9, 1.1.1.1]",
+    "trust_anchors": "trust-anchors.txt",
     "octodns_config": "octodns.yaml",
     "public_resolvers": "[1.1.1.1, 8.8.8.8, 9.9.9.9]",
     "state_dir": "/var/lib/exo-auth",

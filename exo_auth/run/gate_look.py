@@ -81,7 +81,10 @@ class GateLooker:
         seconds = self.settings.timeouts.dns.total_seconds()
         known = set(self.settings.nameservers)
         others = [text for text in self.settings.public_resolvers if text not in known]
-        public = [StubResolver((parse_nameserver(text),), timeout=seconds) for text in others]
+        public = [
+            StubResolver((parse_nameserver(text),), timeout=seconds, ca_file=self.settings.cloud.ca_file)
+            for text in others
+        ]
         return [own, *(public if self.everywhere else ())]
 
     async def _judged(self, sources: Sources, name: DomainName) -> DomainReport:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from exo_auth.run.settings import Settings
 
 if TYPE_CHECKING:
-    from exo_auth.lookup.resolver import StubResolver
+    from exo_auth.lookup.resolver import Resolver
 
 
-def resolver_for(settings: Settings, *, second: bool = False) -> StubResolver:
+def resolver_for(settings: Settings, *, second: bool = False) -> Resolver:
     """Give a new resolver, without memory of earlier answers; the second one asks the last server first."""
     from exo_auth.lookup.resolver import StubResolver, parse_nameserver
     from exo_auth.lookup.servers import AnyServer
@@ -20,4 +20,11 @@ def resolver_for(settings: Settings, *, second: bool = False) -> StubResolver:
     if second:
         servers = servers[::-1] or system_name_servers().servers[::-1]
     timeout = settings.timeouts.dns.total_seconds()
-    return StubResolver(servers or None, timeout=timeout, ca_file=settings.cloud.ca_file)
+    resolver = StubResolver(servers or None, timeout=timeout, ca_file=settings.cloud.ca_file)
+    if not settings.validate_dnssec:
+        return resolver
+    from exo_auth.lookup.dnssec import ValidatingResolver
+    from exo_auth.lookup.trust_anchors import ROOT_ANCHORS, read_trust_anchors
+
+    path = settings.trust_anchors
+    return ValidatingResolver(resolver, ROOT_ANCHORS if path is None else read_trust_anchors(path))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exo_auth.exchange.powershell import PowerShellTransport
     from exo_auth.exchange.rest import RestTransport
     from exo_auth.exchange.transport import Transport
-    from exo_auth.lookup.resolver import StubResolver
+    from exo_auth.lookup.resolver import Resolver
     from exo_auth.run.dane_steps import DaneLooks
 
 
@@ -118,7 +118,7 @@ class ReadingSession:
             )
         )
 
-    def resolver(self) -> StubResolver:
+    def resolver(self) -> Resolver:
         """Give a new resolver, without memory of earlier answers."""
         return resolver_for(self.settings)
 

@@ -222,6 +222,8 @@ class Settings:
     timeouts: Timeouts
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # domains and globs by tag
     transport: str = "rest"  # or powershell
+    validate_dnssec: bool = False
+    trust_anchors: Path | None = None
     policy_port: int = 443
     octodns_config: Path | None = None
     public_resolvers: tuple[str, ...] = ("1.1.1.1", "8.8.8.8", "9.9.9.9")

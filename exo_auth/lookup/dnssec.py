@@ -1,0 +1,349 @@
+"""Answers validated by ourselves: the chain of signatures from a trust anchor (lookup; async I/O, through dnspython).
+
+RFC 4035 §5. A resolver's AD bit says what the resolver found, as far as the way from it can be trusted; this asks for
+the signatures and looks itself. It costs a few questions for each zone on the way, and milliseconds for each signature.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+
+import dns.dnssec
+import dns.dnssecalgs
+import dns.exception
+import dns.message
+import dns.name
+import dns.rdatatype
+import dns.rdtypes.ANY.DS
+import dns.rrset
+
+from exo_auth.domain_name import DomainName
+from exo_auth.facts.chain_of_trust import Judgement, Trust
+from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed
+from exo_auth.lookup.batch import Batch
+from exo_auth.lookup.denial import Denial, denies_exact_name, read_denial
+from exo_auth.lookup.name_servers import Reply, Verdict
+from exo_auth.lookup.recorded import OfOneKind
+from exo_auth.lookup.search import LONGEST_CHAIN, Search
+from exo_auth.lookup.trust_anchors import ROOT_ANCHORS, Anchors
+from exo_auth.lookup.wire import Data
+
+_SECURE, _INSECURE = Trust.SECURE, Trust.INSECURE
+_BOGUS, _INDETERMINATE = Trust.BOGUS, Trust.INDETERMINATE
+_ZONE_KEY = 0x0100  # flag of a DNSKEY, RFC 4034 §2.1.1
+
+
+class SignedSource(Protocol):
+    """Gives replies with their signatures, unvalidated, and remembers them."""
+
+    async def signed(self, name: DomainName, rdtype: str) -> Verdict:
+        """Ask with DO and CD (RFC 3225, RFC 4035 §3.2.2)."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Zone:
+    """A zone whose keys the chain of trust leads to."""
+
+    name: dns.name.Name
+    keys: dns.rrset.RRset
+
+
+_NoCut = None  # no zone begins at that name
+_Step = _Zone | Judgement | None
+
+
+class ValidatingResolver(OfOneKind):
+    """Answers with what it validated: `Found.authenticated` is its own verdict, and a broken chain a failed look-up.
+
+    `now` is in seconds since 1970; signatures are compared with it.
+    """
+
+    def __init__(
+        self, source: SignedSource, anchors: Anchors = ROOT_ANCHORS, now: Callable[[], float] = time.time
+    ) -> None:
+        self._source = source
+        self._validator = Validator(source, anchors, now)
+
+    async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        """Ask, validate, and answer from what was validated."""
+        judgement = await self._validator.judge(name, rdtype)
+        answer = await self._answer(name, rdtype)
+        if isinstance(answer, LookupFailed):
+            return answer
+        if judgement.status is _BOGUS:
+            return LookupFailed(
+                FailureReason.BOGUS, judgement.detail, temporary=False, via=answer.via, server=answer.server
+            )
+        if judgement.status is _INDETERMINATE:
+            return LookupFailed(
+                FailureReason.SERVFAIL,
+                f"{rdtype} {name} cannot be validated: {judgement.detail}",
+                temporary=True,
+                server=answer.server,
+            )
+        if isinstance(answer, Found):
+            return replace(answer, authenticated=judgement.status is _SECURE)
+        return answer
+
+    async def judge(self, name: DomainName, rdtype: str) -> Judgement:
+        """Say how far the answer to a question may be believed, and why."""
+        return await self._validator.judge(name, rdtype)
+
+    async def _answer(self, name: DomainName, rdtype: str) -> Answer[Data]:
+        search = Search(name, rdtype, Batch(1), 0)
+        while True:
+            answer = search.read(await self._source.signed(search.at, rdtype))
+            if answer is not None:
+                return answer
+
+
+class Validator:
+    """Follows the chain of trust to names, each part of it once."""
+
+    def __init__(self, source: SignedSource, anchors: Anchors, now: Callable[[], float]) -> None:
+        self._source = source
+        self._anchors = anchors
+        self._now = now
+        self._steps: dict[dns.name.Name, asyncio.Task[_Step]] = {}
+
+    async def judge(self, name: DomainName, rdtype: str) -> Judgement:
+        """Say how far the answer to a question may be believed, over all its CNAMEs."""
+        at = _dns_name(name)
+        for _ in range(LONGEST_CHAIN + 1):
+            zone = await self._zone_of(at)
+            if isinstance(zone, Judgement):
+                return zone
+            message = await self._message(at, rdtype)
+            if isinstance(message, Judgement):
+                return message
+            following = self._judge_one(zone, message, at, dns.rdatatype.from_text(rdtype))
+            if isinstance(following, Judgement):
+                return following
+            at = following
+        return Judgement(_BOGUS, detail=f"the CNAMEs of {name} do not end")
+
+    def _judge_one(
+        self, zone: _Zone, message: dns.message.Message, at: dns.name.Name, rdtype: dns.rdatatype.RdataType
+    ) -> Judgement | dns.name.Name:
+        """Judge what a message says about one name; gives the target where it is an alias that holds."""
+        for rrset in message.answer:
+            if rrset.rdtype == dns.rdatatype.DNAME and at.is_subdomain(rrset.name) and at != rrset.name:
+                return self._renamed(zone, message, at, rrset)
+        for kind in (rdtype, dns.rdatatype.CNAME):
+            found = _rrset(message.answer, at, kind)
+            if found is None:
+                continue
+            if why := self._flaw(zone, message, message.answer, found):
+                return _judgement(_BOGUS, zone, why)
+            if kind == rdtype:
+                return _judgement(_SECURE, zone, "")
+            target: dns.name.Name = found[0].target
+            return target
+        denial = self._denial(zone, message, at, rdtype)
+        if denial is Denial.UNDECIDED:
+            return _judgement(_INSECURE, zone, f"{_text(zone.name)} leaves open whether {_text(at)} exists")
+        if denial in (Denial.NO_NAME, Denial.NO_TYPE):
+            return _judgement(_SECURE, zone, "")
+        kind_text = dns.rdatatype.to_text(rdtype)
+        return _judgement(_BOGUS, zone, f"nothing signed proves that {_text(at)} has no {kind_text}")
+
+    def _renamed(
+        self, zone: _Zone, message: dns.message.Message, at: dns.name.Name, rename: dns.rrset.RRset
+    ) -> Judgement | dns.name.Name:
+        """Follow a DNAME; the CNAME that comes with it is not signed, but must be what follows (RFC 6672 §5.3.1)."""
+        if why := self._flaw(zone, message, message.answer, rename):
+            return _judgement(_BOGUS, zone, why)
+        target: dns.name.Name = at.relativize(rename.name).concatenate(rename[0].target)
+        alias = _rrset(message.answer, at, dns.rdatatype.CNAME)
+        if alias is not None and alias[0].target != target:
+            return _judgement(_BOGUS, zone, f"the CNAME of {_text(at)} is not what the DNAME above it says")
+        return target
+
+    async def _zone_of(self, name: dns.name.Name) -> _Zone | Judgement:
+        """Descend from the nearest anchor to the zone that holds a name."""
+        anchor = max((one for one in self._anchors if name.is_subdomain(one)), key=len, default=None)
+        if anchor is None:
+            return Judgement(_INSECURE, detail=f"no trust anchor is at or above {_text(name)}")
+        zone = await self._once(anchor, partial(self._anchored, anchor))
+        if not isinstance(zone, _Zone):
+            return zone if zone is not None else Judgement(_INDETERMINATE)
+        for depth in range(len(anchor) + 1, len(name) + 1):
+            child = dns.name.Name(name.labels[-depth:])
+            step = await self._once(child, partial(self._below, zone, child))
+            if isinstance(step, Judgement):
+                return step
+            zone = step or zone
+        return zone
+
+    async def _once(self, name: dns.name.Name, look: Callable[[], Any]) -> _Step:
+        """Look at one step of the chain, whoever asks for it at the same time or later."""
+        loop = asyncio.get_running_loop()
+        task = self._steps.get(name)
+        if task is None or task.get_loop() is not loop or task.cancelled():
+            task = self._steps[name] = loop.create_task(look())
+        step = await asyncio.shield(task)
+        if isinstance(step, Judgement) and step.status is _INDETERMINATE:
+            self._steps.pop(name, None)  # it may be found out the next time
+        return step
+
+    async def _anchored(self, anchor: dns.name.Name) -> _Step:
+        return await self._zone_with_keys(anchor, self._anchors[anchor], "the trust anchor")
+
+    async def _below(self, parent: _Zone, child: dns.name.Name) -> _Step:
+        """Look whether a zone begins at a name, and whether the chain goes on into it. RFC 4035 §5.2."""
+        message = await self._message(child, "DS")
+        if isinstance(message, Judgement):
+            return message
+        delegation = _rrset(message.answer, child, dns.rdatatype.DS)
+        if delegation is not None:
+            if why := self._flaw(parent, message, message.answer, delegation):
+                return _judgement(_BOGUS, parent, why)
+            usable = [ds for ds in delegation if _is_supported(ds)]
+            if not usable:
+                words = f"{_text(child)} is signed with algorithms that are not supported here"
+                return _judgement(_INSECURE, parent, words)
+            return await self._zone_with_keys(child, usable, "the DS record of its parent")
+        if any(child.is_subdomain(rrset.name) for rrset in message.answer):  # an alias, which is no zone
+            return _NoCut
+        denial = self._denial(parent, message, child, dns.rdatatype.DS)
+        if denial in (Denial.UNSIGNED_DELEGATION, Denial.UNDECIDED):
+            words = f"{_text(parent.name)} has no DS record for {_text(child)}, so that zone is not signed for others"
+            return _judgement(_INSECURE, parent, words)
+        if denial is Denial.UNPROVEN:
+            words = f"{_text(parent.name)} proves neither a DS record for {_text(child)} nor its absence"
+            return _judgement(_BOGUS, parent, words)
+        return _NoCut
+
+    async def _zone_with_keys(
+        self, name: dns.name.Name, trusted: Iterable[dns.rdtypes.ANY.DS.DS], by: str
+    ) -> _Step:
+        """Get a zone's keys, and hold them to the digests that are trusted."""
+        message = await self._message(name, "DNSKEY")
+        if isinstance(message, Judgement):
+            return message
+        keys = _rrset(message.answer, name, dns.rdatatype.DNSKEY)
+        if keys is None:
+            return Judgement(
+                _BOGUS, _label(name), f"{_text(name)} publishes no DNSKEY, but {by} asks for one"
+            )
+        meant = [key for key in keys if any(_is_meant(name, key, ds) for ds in trusted)]
+        if not meant:
+            return Judgement(_BOGUS, _label(name), f"no DNSKEY of {_text(name)} is the one that {by} names")
+        entry = _Zone(name, dns.rrset.from_rdata_list(name, keys.ttl, meant))
+        if why := self._flaw(entry, message, message.answer, keys):
+            return Judgement(_BOGUS, _label(name), why)
+        usable = [key for key in keys if key.flags & _ZONE_KEY]
+        return _Zone(name, dns.rrset.from_rdata_list(name, keys.ttl, usable))
+
+    def _denial(self, zone: _Zone, message: dns.message.Message, name: dns.name.Name, rdtype: int) -> Denial:
+        proofs = self._proofs(zone, message)
+        return read_denial(proofs, name, rdtype) if proofs else Denial.UNPROVEN
+
+    def _proofs(self, zone: _Zone, message: dns.message.Message) -> list[dns.rrset.RRset]:
+        return [
+            rrset
+            for rrset in message.authority
+            if rrset.rdtype in (dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
+            and not self._flaw(zone, None, message.authority, rrset)
+        ]
+
+    def _flaw(
+        self,
+        zone: _Zone,
+        message: dns.message.Message | None,
+        section: list[dns.rrset.RRset],
+        rrset: dns.rrset.RRset,
+    ) -> str:
+        """Say why records are not to be believed, "" when the zone has signed them. `message` proves wildcards."""
+        what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {_text(rrset.name)}"
+        signatures = _signatures(section, rrset)
+        if signatures is None:
+            return f"{what} is not signed, but the zone {_text(zone.name)} is"
+        now = self._now()
+        try:
+            dns.dnssec.validate(rrset, signatures, {zone.name: zone.keys}, None, now)
+        except (dns.exception.DNSException, ValueError):
+            return f"{what}: {_why_not(zone, signatures, now)}"
+        labels = min(signature.labels for signature in signatures)
+        if message is None or len(rrset.name) - 1 <= labels or rrset.name.is_wild():
+            return ""
+        if denies_exact_name(self._proofs(zone, message), rrset.name, labels):
+            return ""
+        return f"{what} comes from a wildcard, and nothing proves that the name itself does not exist"
+
+    async def _message(self, name: dns.name.Name, rdtype: str) -> dns.message.Message | Judgement:
+        verdict = await self._source.signed(DomainName(_label(name)), rdtype)
+        if not isinstance(verdict, Reply):
+            return Judgement(_INDETERMINATE, _label(name), verdict.detail)
+        try:
+            return dns.message.from_wire(verdict.message.octets)
+        except dns.exception.DNSException as error:
+            return Judgement(_INDETERMINATE, _label(name), f"the answer cannot be read: {error}")
+
+
+def _why_not(zone: _Zone, signatures: dns.rrset.RRset, now: float) -> str:
+    known = [s for s in signatures if s.signer == zone.name]
+    if not known:
+        return f"its signature is by another zone than {_text(zone.name)}"
+    if all(s.expiration < now for s in known):
+        return f"its signature has expired on {_moment(max(s.expiration for s in known))}"
+    if all(s.inception > now for s in known):
+        return f"its signature is not valid before {_moment(min(s.inception for s in known))}"
+    tags = {dns.dnssec.key_id(key) for key in zone.keys}
+    if not any(s.key_tag in tags for s in known):
+        named = ", ".join(str(s.key_tag) for s in known)
+        return f"it is signed by a key ({named}) that {_text(zone.name)} does not publish, or that is not trusted"
+    return f"its signature by {_text(zone.name)} does not fit"
+
+
+def _is_supported(ds: dns.rdtypes.ANY.DS.DS) -> bool:
+    try:
+        dns.dnssecalgs.get_algorithm_cls(ds.algorithm)
+    except dns.exception.DNSException:
+        return False
+    return ds.digest_type in (1, 2, 4)  # SHA-1, SHA-256, SHA-384
+
+
+def _is_meant(zone: dns.name.Name, key: Any, ds: dns.rdtypes.ANY.DS.DS) -> bool:
+    if key.algorithm != ds.algorithm or not key.flags & _ZONE_KEY or dns.dnssec.key_id(key) != ds.key_tag:
+        return False
+    digest = dns.dnssec.make_ds(zone, key, ds.digest_type, validating=True).digest
+    return bool(digest == ds.digest)
+
+
+def _rrset(section: list[dns.rrset.RRset], name: dns.name.Name, rdtype: int) -> dns.rrset.RRset | None:
+    return next((rrset for rrset in section if rrset.rdtype == rdtype and rrset.name == name), None)
+
+
+def _signatures(section: list[dns.rrset.RRset], rrset: dns.rrset.RRset) -> dns.rrset.RRset | None:
+    for one in section:
+        if one.rdtype == dns.rdatatype.RRSIG and one.name == rrset.name and one.covers == rrset.rdtype:
+            return one
+    return None
+
+
+def _judgement(status: Trust, zone: _Zone, detail: str) -> Judgement:
+    return Judgement(status, _label(zone.name), detail)
+
+
+def _dns_name(name: DomainName) -> dns.name.Name:
+    return dns.name.from_text(name.ascii + ".")
+
+
+def _label(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
+
+
+def _text(name: dns.name.Name) -> str:
+    return _label(name) or "the root zone"
+
+
+def _moment(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%MZ}"
