@@ -7,9 +7,15 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
+import dns.message
+import dns.rcode
+import dns.rrset
 import pytest
-from zone_server import ZoneServer
+from encrypted_server import encrypted_server
+from private_ca import PrivateCa
+from zone_server import SOA, ZoneServer
 
 from exo_auth.checks.gates import Gate
 from exo_auth.checks.readiness import ReadinessState
@@ -60,13 +66,14 @@ class World:
         for server in (self.resolver, self.one, self.two):
             server.close()
 
-    @property
-    def settings(self) -> Settings:
+    def settings(self, **also: str) -> Settings:
+        """Give the settings of somebody who asks this world."""
         environment = {
             "EXO_AUTH_NAMESERVER": f"127.0.0.1:{self.port}",
             "EXO_AUTH_AUTHORITY_PORT": str(self.authority_port or self.port),
             "EXO_AUTH_PUBLIC_RESOLVERS": f"127.0.0.1:{self.port}",
             "EXO_AUTH_DNS_TIMEOUT": "1s",
+            **also,
         }
         return load({}, environment=environment)
 
@@ -106,9 +113,13 @@ def test_servers_that_disagree_are_no_verdict() -> None:
     assert "disagree" in answer.detail
 
 
-def waited(world: World, limit: timedelta) -> tuple[list[ReadinessState], list[str], list[float]]:
+def looker_for(settings: Settings, *, everywhere: bool = False) -> GateLooker:
     request = CheckRequest(subjects=frozenset({Subject.TLS_RPT}), gate=Gate.TLS_RPT)
-    looker = GateLooker(world.settings, request, partial(report_on, request=request, now=NOW))
+    return GateLooker(settings, request, partial(report_on, request=request, now=NOW), everywhere=everywhere)
+
+
+def waited(world: World, limit: timedelta) -> tuple[list[ReadinessState], list[str], list[float]]:
+    looker = looker_for(world.settings())
     said: list[str] = []
     rests: list[float] = []
     end = {"at": 3}
@@ -158,3 +169,37 @@ def test_where_no_other_server_may_be_asked_the_resolver_is() -> None:
     with closing(World([*ZONE, RECORD], [*ZONE, RECORD], [*ZONE, RECORD])) as world:
         world.authority_port = 1  # nobody listens there
         assert waited(world, timedelta(0))[0] == [ReadinessState.READY]
+
+
+PRIVATE = [(True, ReadinessState.WAITING), (False, ReadinessState.READY)]
+
+
+@pytest.mark.parametrize(("trusted", "state"), PRIVATE, ids=["its root is known", "nobody vouches for it"])
+def test_a_public_resolver_over_tls_is_heard_where_our_own_root_vouches_for_it(
+    tmp_path: Path, trusted: bool, state: ReadinessState
+) -> None:
+    """It still lacks the record: who hears it waits, and whom nobody vouches for gives no verdict."""
+    ca = PrivateCa(tmp_path)
+    certificate = ca.write(tmp_path / "server.pem", "dns.example")
+    full = [*ZONE, RECORD]
+    with (
+        closing(World(full, full, full)) as world,
+        encrypted_server("tls", certificate, lacking) as public,
+    ):
+        settings = world.settings(
+            EXO_AUTH_DNS_TIMEOUT="20s",
+            EXO_AUTH_PUBLIC_RESOLVERS=f"tls://127.0.0.1:{public.port}#dns.example",
+            **({"EXO_AUTH_CA_FILE": str(ca.ca_file)} if trusted else {}),
+        )
+        report = asyncio.run(looker_for(settings, everywhere=True).look(NAME))
+    assert report.gate is not None
+    assert report.gate.state is state
+
+
+def lacking(query: dns.message.Message) -> bytes:
+    """Answer as a resolver that has looked before the record was there."""
+    answer = dns.message.make_response(query)
+    if query.question[0].name.labels[0].startswith(b"_"):
+        answer.set_rcode(dns.rcode.NXDOMAIN)
+    answer.authority.append(dns.rrset.from_text(*SOA.split(" ", 4)))
+    return answer.to_wire()

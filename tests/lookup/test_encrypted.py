@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.server
-import socketserver
-import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dns.message
 import dns.rrset
 import pytest
+from encrypted_server import KINDS, Answer, EncryptedServer, encrypted_server
 from private_ca import PrivateCa
 
 from exo_auth.domain_name import DomainName
@@ -24,7 +22,6 @@ from exo_auth.lookup.resolver import StubResolver
 from exo_auth.lookup.servers import AnyServer, parse_nameserver
 
 NAME = DomainName.parse_lookup("selector1._domainkey.a.example")
-Answer = Callable[[dns.message.Message], bytes | None]  # None: hang up without an answer
 
 
 def good(query: dns.message.Message) -> bytes:
@@ -42,63 +39,6 @@ def rubbish(_query: dns.message.Message) -> bytes:
     return b"rubbish"
 
 
-class _Server(socketserver.ThreadingTCPServer):
-    """Speaks TLS with each connection in its own thread."""
-
-    daemon_threads = True
-    request_queue_size = 64
-    answer: Answer
-    context: ssl.SSLContext
-    connections = 0
-    hangs_up = False  # after each answer
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        with contextlib.suppress(OSError), self.context.wrap_socket(request, server_side=True) as tls:
-            self.connections += 1
-            self.RequestHandlerClass(tls, client_address, self)
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
-
-
-class _OverTls(socketserver.StreamRequestHandler):
-    server: _Server
-
-    def handle(self) -> None:
-        while size := int.from_bytes(self.rfile.read(2)):
-            answer = self.server.answer(dns.message.from_wire(self.rfile.read(size)))
-            if answer is None:
-                return
-            self.wfile.write(len(answer).to_bytes(2) + answer)
-            if self.server.hangs_up:
-                return
-
-
-class _OverHttps(http.server.BaseHTTPRequestHandler):
-    server: _Server
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        query = dns.message.from_wire(self.rfile.read(int(self.headers["content-length"])))
-        answer = self.server.answer(query)
-        if answer is None:
-            self.send_error(500)
-            return
-        self.send_response(200)
-        self.send_header("content-type", "application/dns-message")
-        self.send_header("content-length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-        self.close_connection = self.server.hangs_up
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-KINDS = {"tls": _OverTls, "https": _OverHttps}
-
-
 class Lab:
     """A private CA and the servers that it vouches for."""
 
@@ -107,15 +47,8 @@ class Lab:
         self.file = self.ca.write(folder / "server.pem", "localhost", "dns.example")
         self.stack = stack
 
-    def serve(self, kind: str, answer: Answer = good) -> _Server:
-        server = _Server(("127.0.0.1", 0), KINDS[kind])
-        server.answer = answer
-        server.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        server.context.load_cert_chain(self.file)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        self.stack.callback(server.server_close)
-        self.stack.callback(server.shutdown)
-        return server
+    def serve(self, kind: str, answer: Answer = good) -> EncryptedServer:
+        return self.stack.enter_context(encrypted_server(kind, self.file, answer))
 
     def ask(self, server: AnyServer, *names: DomainName, trusts: bool = True, **how: Any) -> list[Any]:
         """Ask one resolver for the names one after the other."""
@@ -129,7 +62,7 @@ class Lab:
         return asyncio.run(go())
 
 
-def where(kind: str, server: _Server) -> AnyServer:
+def where(kind: str, server: EncryptedServer) -> AnyServer:
     if kind == "tls":
         return parse_nameserver(f"tls://127.0.0.1:{server.port}#dns.example")
     return parse_nameserver(f"https://localhost:{server.port}/dns-query")
