@@ -179,6 +179,7 @@ GATES = [  # gate, findings, state, reason
     (Gate.SPF, ("TRANSIENT", "SPF-LOOKUPS"), ReadinessState.BLOCKED, "a defect outranks it"),
     (Gate.SPF, ("STS-MODE",), ReadinessState.READY, "another subject"),
     (Gate.SPF, ("DNSSEC-BOGUS",), ReadinessState.BLOCKED, "a bogus zone closes every gate"),
+    (Gate.DMARC_ENFORCE, ("DOMAIN-MISSING",), ReadinessState.BLOCKED, "a domain that is not there"),
     (Gate.DKIM_ROTATE, ("DKIM-KEY-PROPAGATING",), ReadinessState.WAITING, "time heals it"),
     (Gate.DMARC_ENFORCE, ("DMARC-SPF-ONLY-REJECT",), ReadinessState.BLOCKED, "DKIM before enforcement"),
     (Gate.MTA_STS_ENFORCE, ("STS-MX-UNMATCHED",), ReadinessState.BLOCKED, "mail would stop"),
