@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import typer
-from terminal import as_cron
+from terminal import as_cron, in_process
 
 from exo_auth.cli.app import build
 from exo_auth.errors import ExoAuthError
@@ -23,7 +24,8 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def normal(text: str) -> str:
-    """Take out what differs from run to run: times, digests, names of runs, and the width of columns."""
+    """Take out what differs from run to run: times, digests, names of runs, ports, and the width of columns."""
+    text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:<port>", text)
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\dZ", "<time>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "<time>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{4}", "<run>", text)
@@ -55,17 +57,28 @@ def test_the_sessions_of_the_readme_happen_as_shown(tmp_path: Path) -> None:
                 assert normal(done.out) == normal(shown), command
 
 
-@pytest.mark.parametrize("number", range(3))
-def test_the_three_sessions_happen_as_shown(tmp_path: Path, number: int) -> None:
-    session = list(sessions((ROOT / "docs" / "SESSIONS.md").read_text(encoding="utf-8")))[number]
-    with Sandbox(replace(SandboxOptions.named("demo"), publishes=True)) as box:
+SESSIONS = re.split(
+    r"^(?=## )", (ROOT / "docs" / "SESSIONS.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("section", SESSIONS[1:], ids=lambda text: text.partition("\n")[0].strip("# "))
+def test_the_sessions_happen_as_shown(tmp_path: Path, section: str) -> None:
+    scenario = re.search(r"--scenario (\w+)", section)
+    options = SandboxOptions.named(scenario[1] if scenario else "demo")
+    with Sandbox(replace(options, publishes=True)) as box:
         environment = {
             **box.description.environment,
             "EXO_AUTH_STATE_DIR": str(tmp_path),
             "HOME": str(tmp_path),
         }
-        for command, shown in session:
-            done = as_cron(*shlex.split(command)[1:], environment=environment)
+        for command, shown in chain(*sessions(section)):
+            program, *arguments = shlex.split(command)
+            if program == "export":
+                name, _, value = arguments[0].partition("=")
+                environment[name] = value
+                continue
+            done = in_process(*arguments, environment=environment)
             assert normal(done.out) == normal(shown), command
 
 

@@ -27,7 +27,9 @@ Control = Annotated[
 
 Scenario = Annotated[
     str,
-    typer.Option("--scenario", envvar="EXO_AUTH_SANDBOX_SCENARIO", help="demo, empty, steady:N or due:N."),
+    typer.Option(
+        "--scenario", envvar="EXO_AUTH_SANDBOX_SCENARIO", help="demo, empty, onboarding, steady:N or due:N."
+    ),
 ]
 Port = Annotated[int, typer.Option("--port", envvar="EXO_AUTH_SANDBOX_PORT", help="HTTPS port; 0 picks one.")]
 DnsPort = Annotated[

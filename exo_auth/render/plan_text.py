@@ -41,12 +41,19 @@ def change_lines(change: Change, *, color: bool = False) -> Iterator[str]:
     yield f"{sign} {change.target.unicode}  {change.verb}: {visible(change.because)}"
     before, after = change.before.get("values"), change.after.get("values")
     if isinstance(before, list) and isinstance(after, list):
-        yield from (f"    {' ' if value in after else '-'} {visible(str(value))}" for value in before)
-        yield from (f"    + {visible(str(value))}" for value in after if value not in before)
+        yield from (f"    {' ' if value in after else '-'} {_value(value)}" for value in before)
+        yield from (f"    + {_value(value)}" for value in after if value not in before)
     if line := powershell_line(change):
         yield f"    {visible(line)}"
     if change.undo:
         yield f"    undo: {change.undo}"
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    return visible(
+        f"{text}." if text.endswith(" ") else text
+    )  # the host of a null MX is the root, RFC 7505 §3
 
 
 def _deferral(deferral: Deferral, color: bool) -> str:
