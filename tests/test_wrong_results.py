@@ -1,6 +1,6 @@
 """Wrong results that tools in use are known for, each as a test of ours, named after the habit.
 
-Those about reading records and keys stand in tests/checks/test_dkim_checks.py (`test_habit_…`).
+Those about reading stand in tests/zones/test_habits.py and tests/checks/test_dkim_checks.py (`test_habit_…`).
 """
 
 import ast

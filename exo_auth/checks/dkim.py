@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from exo_auth.checks.catalogue import finding
+from exo_auth.checks.evidence import could_not_look
 from exo_auth.checks.finding import DnsRecord, Finding
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
@@ -353,6 +354,8 @@ def _shared_findings(facts: DkimFacts) -> Iterator[Finding]:
             seen=f"*._domainkey.{facts.domain} TXT {wildcard.values[0].text[:60]}",
             remedy="remove the wildcard: it makes absent selectors look present (RFC 6376 §6.1.2)",
         )
+    elif isinstance(wildcard, LookupFailed):
+        yield could_not_look(facts.domain, f"*._domainkey.{facts.domain}", "TXT", wildcard)
     first, second = (_key_record(facts.dns.selector(name).key) for name in SELECTORS)
     if first and second and not first.is_revoked and first.same_key_as(second):
         yield _finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exo_auth.checks.catalogue import finding
-from exo_auth.checks.evidence import evidence, shortened
+from exo_auth.checks.evidence import could_not_look, evidence, shortened
 from exo_auth.checks.finding import Evidence, Finding
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
@@ -31,6 +31,8 @@ def _findings(facts: MailDns) -> Iterator[Finding]:
             seen=f"*._domainkey.{domain} TXT {shortened(facts.wildcard.values[0].text)}",
         )
         return
+    if isinstance(facts.wildcard, LookupFailed):  # then “found” proves nothing
+        yield could_not_look(domain, f"*._domainkey.{domain}", "TXT", facts.wildcard)
     if all(
         isinstance(s.key, Missing) and isinstance(s.cname, Missing) and not _is_doubled(s) for s in selectors
     ):

@@ -9,7 +9,7 @@ from exo_auth.checks.catalogue import finding
 from exo_auth.checks.dmarc_policy import DmarcVerdict, judge, organizational_domain
 from exo_auth.checks.evidence import could_not_look, evidence, shortened
 from exo_auth.checks.finding import DnsRecord, Finding
-from exo_auth.domain_name import DomainName
+from exo_auth.domain_name import MAX_NAME, DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dmarc import WalkStep
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Missing, Txt
@@ -49,6 +49,8 @@ def _findings(domain: DomainName, facts: DmarcFacts, initial_suffixes: tuple[str
             seen=f"CNAME {facts.alias.values[0]}, TXT {shortened(facts.at_name.values[0].text)}",
             evidence=(evidence(name, "CNAME", facts.alias), evidence(name, "TXT", facts.at_name)),
         )
+    if isinstance(facts.alias, LookupFailed):
+        yield could_not_look(domain, name, "CNAME", facts.alias)
     if facts.walk.failure:
         yield finding("TRANSIENT", domain, "the DMARC tree walk has no verdict", seen=facts.walk.failure)
         return
@@ -157,8 +159,9 @@ def _record_findings(
         return
     yield from _policy_findings(domain, step, record)
     yield from _tag_findings(domain, step, record)
+    own = organizational_domain(facts.walk)
     for destination in facts.destinations:
-        yield from _destination_findings(domain, destination)
+        yield from _destination_findings(domain, own, destination)
 
 
 def _code_of(fault: TagFault) -> str:
@@ -223,7 +226,8 @@ def _tag_findings(domain: DomainName, step: WalkStep, record: DmarcRecord) -> It
         )
 
 
-def _destination_findings(domain: DomainName, to: ReportDestination) -> Iterator[Finding]:
+def _destination_findings(domain: DomainName, own: DomainName, to: ReportDestination) -> Iterator[Finding]:
+    """Judge one destination; `own` is the organizational domain of the record."""
     yield from _takes_mail(domain, to)
     if to.authorization is None or to.walk is None:
         return
@@ -231,10 +235,27 @@ def _destination_findings(domain: DomainName, to: ReportDestination) -> Iterator
     if isinstance(to.authorization, LookupFailed):
         yield could_not_look(domain, name, "TXT", to.authorization)
         return
-    if not to.walk.failure and organizational_domain(to.walk) == domain:
+    if not to.walk.failure and organizational_domain(to.walk) == own:
         return  # RFC 9990 §4: one organization needs no agreement with itself
     texts = [txt.text for txt in to.authorization.values] if isinstance(to.authorization, Found) else []
     if any(text.startswith("v=DMARC1") for text in texts):
+        return
+    if to.walk.failure:  # the host may belong to the same organization
+        yield finding(
+            "TRANSIENT",
+            domain,
+            f"the DMARC tree walk of {to.host} has no verdict",
+            seen=to.walk.failure,
+        )
+        return
+    if len(name) > MAX_NAME:
+        yield finding(
+            "DMARC-RUA-UNAUTH",
+            domain,
+            f"{to.host} cannot agree to receive reports about {domain}: the name of its record would be too long",
+            seen=f"{len(name)} characters: {name}",
+            wanted=f"at most {MAX_NAME} characters: reports to a host of the same organization, or a shorter one",
+        )
         return
     yield finding(
         "DMARC-RUA-UNAUTH",
@@ -308,9 +329,10 @@ def _wildcard(domain: DomainName, facts: DmarcFacts, wildcard: Answer[Txt] | Non
         return
     if isinstance(wildcard, Missing) and wildcard.kind.value == "nxdomain":
         return
-    if isinstance(wildcard, LookupFailed) or record.nonexistent_policy is record.applies(
-        is_subdomain=True, exists=True
-    ):
+    if record.nonexistent_policy is record.applies(is_subdomain=True, exists=True):
+        return
+    if isinstance(wildcard, LookupFailed):
+        yield could_not_look(domain, f"*.{domain}", "TXT", wildcard)
         return
     yield finding(
         "DMARC-NP-USELESS-WILDCARD",

@@ -66,6 +66,8 @@ def _zone_findings(facts: DomainFacts) -> Iterator[Finding]:
             seen=f"*.{domain} TXT {shortened(facts.wildcard.values[0].text)}",
             evidence=(evidence(f"*.{domain}", "TXT", facts.wildcard),),
         )
+    elif isinstance(facts.wildcard, LookupFailed):
+        yield could_not_look(domain, f"*.{domain}", "TXT", facts.wildcard)
     if isinstance(soa, Found) and not soa.authenticated:
         yield finding(
             "DNSSEC-INSECURE",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from exo_auth.domain_name import DomainName
+from exo_auth.domain_name import MAX_NAME, DomainName
 from exo_auth.errors import InputError
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
 from exo_auth.facts.dns import Answer, Found, LookupFailed, MailDns, Missing, MissingKind, Txt
@@ -209,10 +209,15 @@ async def _destination(
     else:
         agreement = DomainName(f"{domain.ascii}._report._dmarc.{host.ascii}")
         mx, far, authorization = await all_of(
-            _mail_exchangers(host), walk_steps(host, known=known), txt(agreement)
+            _mail_exchangers(host), walk_steps(host, known=known), _authorization(agreement)
         )
     address = None if isinstance(mx, Found) else await ask(host, "A")
     return ReportDestination(tag, uri, host, far, authorization, mx, address)
+
+
+async def _authorization(name: DomainName) -> Answer[Txt]:
+    # RFC 9990 §4: a name that DNS cannot hold is a domain that cannot be authorized
+    return await txt(name) if len(name.ascii) <= MAX_NAME else Missing(MissingKind.NXDOMAIN)
 
 
 def report_host(uri: str) -> DomainName | None:

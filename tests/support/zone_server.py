@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections import defaultdict
@@ -63,7 +64,8 @@ class ZoneServer:
                 answer = dns.message.make_response(query)
                 answer.flags |= dns.flags.TC
                 reply = answer.to_wire()
-            self._udp.sendto(reply, client)
+            with contextlib.suppress(OSError):  # closed while the answer was made
+                self._udp.sendto(reply, client)
 
     def _serve_tcp(self) -> None:
         while True:
