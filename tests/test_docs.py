@@ -30,7 +30,9 @@ def normal(text: str) -> str:
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", "<time>", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{4}", "<run>", text)
     text = re.sub(r"digest [0-9a-f]{16}", "digest <digest>", text)
+    text = re.sub(r"`[0-9a-f]{64}`", "`<digest>`", text)
     text = re.sub(r"run \S+Z-[0-9a-f]{4}", "run <run>", text)
+    text = re.sub(r"exo-auth-probe-[0-9a-f]{12}", "exo-auth-probe-<random>", text)
     return re.sub(r" {2,}", "  ", text).strip()
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exo_auth.cli.options import Common, Writing, command
+from exo_auth.cli.options import Common, Reports, Writing, command
 from exo_auth.cli.talk import clear_progress, note, progress, put, warner
 
 if TYPE_CHECKING:
@@ -209,6 +209,7 @@ def plan(
     domains: Named = None,
     octodns: OctoDns = None,
     out: Out = None,
+    report: Reports = None,
     detailed_exitcode: Annotated[
         bool,
         typer.Option(
@@ -221,14 +222,17 @@ def plan(
     Example:  exo-auth dns plan contoso.com --octodns octodns.yaml --out dns.plan
     """
     from exo_auth.cli.dns_writing import plan_records, save_plan
-    from exo_auth.cli.writing import plan_exit_code, show_plan
+    from exo_auth.cli.showing import check_formats, report_plan, show_plan
+    from exo_auth.cli.writing import plan_exit_code
 
     settings = common.settings(_octodns(octodns))
+    check_formats(settings, report)
     made = plan_records(common, settings, wishes, domains)
     if out:
         save_plan(common, made, out)
     show_plan(common, settings, made)
-    raise typer.Exit(plan_exit_code(made, detailed=detailed_exitcode))
+    code = plan_exit_code(made, detailed=detailed_exitcode)
+    raise typer.Exit(report_plan(common, report, made, code))
 
 
 @app.command()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from exo_auth.cli.hooked import hooked
-from exo_auth.cli.options import Common, Writing
+from exo_auth.cli.options import Common, OutputFormat, Writing
+from exo_auth.cli.showing import check_formats, report_plan, report_run, show_plan, show_report
 from exo_auth.cli.talk import note, progress
-from exo_auth.cli.writing import confirm, need_consent, plan_exit_code, show_plan, show_report
+from exo_auth.cli.writing import confirm, need_consent, plan_exit_code
 
 if TYPE_CHECKING:
     from exo_auth.cli.dns import Wishes
@@ -55,6 +56,7 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
     from exo_auth.run.carry_out import check_digest
     from exo_auth.run.dns_changes import dns_lock, publish
 
+    check_formats(settings, writing.report)
     need_consent(common, writing)
     with hooked(common, settings, writing) as listeners, dns_lock(settings, writing.lock_timeout):
         plan = make()
@@ -65,8 +67,9 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
             if writing.out:
                 save_plan(common, plan, writing.out)
             show_plan(common, settings, plan)
-            raise typer.Exit(plan_exit_code(plan, detailed=writing.detailed_exitcode))
-        if settings.output != "json":
+            code = plan_exit_code(plan, detailed=writing.detailed_exitcode)
+            raise typer.Exit(report_plan(common, writing.report, plan, code))
+        if settings.output == OutputFormat.TABLE:
             show_plan(common, settings, plan)
         if plan.exceeds_limit is None:
             confirm(common, writing, settings, plan)
@@ -81,7 +84,7 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
         )
         listeners.applied(report)
         show_report(common, settings, report)
-        raise typer.Exit(report.exit_code)
+        raise typer.Exit(report_run(common, writing.report, report))
 
 
 def undo_records(common: Common, writing: Writing, settings: Settings, run: str, only: str = "") -> None:

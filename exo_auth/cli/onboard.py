@@ -54,12 +54,12 @@ def onboard(
     Example:  exo-auth onboard contoso.com --rua mailto:dmarc@contoso.com --tls-rua mailto:tls@contoso.com
     """
     from exo_auth.cli.hooked import hooked
+    from exo_auth.cli.showing import show_report
     from exo_auth.cli.writing import (
         EXIT_CHANGES,
         apply_shown,
         need_consent,
         open_session,
-        show_report,
         writing_settings,
     )
     from exo_auth.domain_name import DomainName
@@ -70,7 +70,7 @@ def onboard(
     from exo_auth.run.onboarding import onboard as go
     from exo_auth.run.playbook import read_playbook
 
-    if writing.out or writing.digest:
+    if writing.out or writing.digest or writing.report:
         raise InputError(
             "onboarding goes through several plans", hint=f"exo-auth plan {playbook} -d {domain} --out FILE"
         )
@@ -78,6 +78,8 @@ def onboard(
     wanted = wanted.until(until) if until else wanted
     name = DomainName.parse(domain)
     settings = writing_settings(common, policy, writing, wanted.policy)
+    if settings.output == OutputFormat.MD:
+        raise InputError("onboarding goes through several plans", hint="use --output table or json")
     need_consent(common, writing)
     with ExitStack() as stack:
         listeners = stack.enter_context(hooked(common, settings, writing))

@@ -209,6 +209,17 @@ class Policy:
     ] = field(default=None, metadata=_setting("limits.share"))
 
 
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        envvar="EXO_AUTH_RUN_REPORT",
+        help="Write plan or run to FILE, too: .md for a change ticket, .json, .txt. Repeatable.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Writing:
     """How a writing verb goes about it: plan, show, confirm, apply, verify."""
@@ -223,6 +234,7 @@ class Writing:
         str | None,
         typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan to FILE and stop."),
     ] = None
+    report: Reports = None
     detailed_exitcode: Annotated[
         bool,
         typer.Option(

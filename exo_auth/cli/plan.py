@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exo_auth.cli.options import Common, Domains, Policy, Writing, command, given
+from exo_auth.cli.options import Common, Domains, Policy, Reports, Writing, command, given
 from exo_auth.cli.playbook import Variables, variables_given
 from exo_auth.cli.talk import note, progress, warner
 from exo_auth.errors import InputError
@@ -46,6 +49,7 @@ def plan(
     ] = None,
     verb: Verbs = "all",
     var: Variables = None,
+    report: Reports = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan, too.")
     ] = None,
@@ -58,13 +62,15 @@ def plan(
 ) -> None:
     """Show what would be done to each domain, and why; nothing is changed.
 
-    The plan has a digest: `apply --digest` makes it anew and applies it only if it is still the same.
+    The plan has a digest: `apply --digest` makes it anew and applies it only if it is still the same. A long plan is
+    summed up; --verbose shows every line. `--report ticket.md` writes it for a change ticket.
 
-    Example:  exo-auth plan rotate-dkim --out november.plan --detailed-exitcode
+    Example:  exo-auth plan rotate-dkim --out november.plan --report november.md --detailed-exitcode
     """
     from pathlib import Path
 
-    from exo_auth.cli.writing import plan_exit_code, show_plan
+    from exo_auth.cli.showing import check_formats, report_plan, show_plan
+    from exo_auth.cli.writing import plan_exit_code
     from exo_auth.plan.plan_file import to_text
     from exo_auth.run.config_template import write_private
     from exo_auth.run.playbook import Playbook, read_playbook
@@ -72,6 +78,7 @@ def plan(
 
     wanted = read_playbook(playbook, variables_given(var)) if playbook else Playbook(verb, ())
     settings = common.settings({**wanted.policy, **given(policy)})
+    check_formats(settings, report)
     with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
         prepared = prepared_by(session, wanted, domains.domain, common)
     for text in prepared.notes:
@@ -79,8 +86,23 @@ def plan(
     if out:
         write_private(Path(out), to_text(prepared.plan), replace=True)
         note(common, f"the plan is saved in {out}; apply it with: exo-auth apply {out}")
-    show_plan(common, settings, prepared.plan)
-    raise typer.Exit(plan_exit_code(prepared.plan, detailed=detailed_exitcode))
+    words = [out] if out else _words_of(playbook, verb, policy, {"-d": domains.domain, "--var": var})
+    apply_line = shlex.join(["exo-auth", "apply", *words, "--digest", prepared.plan.digest[:16], "--yes"])
+    show_plan(common, settings, prepared.plan, apply_line)
+    code = plan_exit_code(prepared.plan, detailed=detailed_exitcode)
+    raise typer.Exit(report_plan(common, report, prepared.plan, code, apply_line))
+
+
+def _words_of(
+    playbook: str | None, verb: str, policy: Policy, lists: Mapping[str, list[str] | None]
+) -> list[str]:
+    """Give the words with which `apply` makes the same plan anew."""
+    words = [playbook] if playbook else ["--for", verb] if verb != "all" else []
+    single = {f"--{part.name.replace('_', '-')}": getattr(policy, part.name) for part in fields(policy)}
+    words += [word for option, value in single.items() if value is not None for word in (option, str(value))]
+    return words + [
+        word for option, values in lists.items() for value in values or () for word in (option, value)
+    ]
 
 
 def prepared_by(

@@ -14,7 +14,15 @@ import typer
 
 from exo_auth.cli.hooked import hooked
 from exo_auth.cli.options import Common, OutputFormat, Policy, Writing, given
-from exo_auth.cli.talk import note, progress, put, warner
+from exo_auth.cli.showing import (
+    check_formats,
+    plan_written,
+    report_plan,
+    report_run,
+    show_plan,
+    show_report,
+)
+from exo_auth.cli.talk import note, progress, warner
 from exo_auth.errors import InputError, TooMuchChange
 
 if TYPE_CHECKING:
@@ -107,10 +115,11 @@ def finish(
         if writing.out:
             _save(common, plan, writing.out)
         show_plan(common, settings, plan)
-        raise typer.Exit(plan_exit_code(plan, detailed=writing.detailed_exitcode))
+        code = plan_exit_code(plan, detailed=writing.detailed_exitcode)
+        raise typer.Exit(report_plan(common, writing.report, plan, code))
     report = apply_shown(common, writing, settings, session, prepared, listeners)
     show_report(common, settings, report)
-    raise typer.Exit(report.exit_code)
+    raise typer.Exit(report_run(common, writing.report, report))
 
 
 def apply_shown(
@@ -124,11 +133,12 @@ def apply_shown(
     """Show a plan that has changes, ask for consent, and carry it out."""
     from exo_auth.run.carry_out import carry_out
 
-    if not _is_json(settings):
-        show_plan(common, settings, prepared.plan)
-    if prepared.plan.exceeds_limit is None:
-        confirm(common, writing, settings, prepared.plan)
-        listeners.before_apply(prepared.plan)
+    plan = prepared.plan
+    if settings.output == OutputFormat.TABLE:
+        show_plan(common, settings, plan)
+    if plan.exceeds_limit is None:
+        confirm(common, writing, settings, plan)
+        listeners.before_apply(plan)
     report = carry_out(
         session,
         prepared,
@@ -152,37 +162,12 @@ def plan_exit_code(plan: Plan, *, detailed: bool) -> int:
     return worst_exit_code(codes)
 
 
-def show_plan(common: Common, settings: Settings, plan: Plan) -> None:
-    """Write the plan to stdout."""
-    from exo_auth.render.document import to_text
-    from exo_auth.render.plan_text import plan_text
-
-    if _is_json(settings):
-        from exo_auth.plan.plan_file import to_document
-
-        put(to_text(to_document(plan)))
-    else:
-        put(plan_text(plan, color=common.color))
-
-
-def show_report(common: Common, settings: Settings, report: RunReport) -> None:
-    """Write the report of a run to stdout."""
-    from exo_auth.render.document import report_document, to_text
-    from exo_auth.render.outcome_text import outcome_text
-
-    if _is_json(settings):
-        put(to_text(report_document(report)))
-    else:
-        put(outcome_text(report, color=common.color))
-
-
 def writing_settings(
     common: Common, policy: Policy, writing: Writing, wanted: Mapping[str, object]
 ) -> Settings:
     """Resolve the settings of a command that may write; raises InputError for options that do not go together."""
     settings = common.settings({**wanted, **given(policy)})
-    if settings.output not in (OutputFormat.TABLE, OutputFormat.JSON):
-        raise InputError(f"a plan is not written as {settings.output}", hint="use --output table or json")
+    check_formats(settings, writing.report)
     for warning in settings.warnings:
         warner(common)(warning)
     if writing.dry_run and writing.yes:
@@ -230,10 +215,8 @@ def confirm(common: Common, writing: Writing, settings: Settings, plan: Plan) ->
     """Ask a person, unless --yes was given; ends the run when the answer is no."""
     if writing.yes:
         return
-    if _is_json(settings):
-        from exo_auth.render.plan_text import plan_text
-
-        print(plan_text(plan, color=False), file=sys.stderr)
+    if settings.output != OutputFormat.TABLE:  # stdout belongs to the report
+        print(plan_written(plan, OutputFormat.TABLE), file=sys.stderr)
     count = f"{len(plan.changes)} change{'s' if len(plan.changes) != 1 else ''}"
     if not typer.confirm(f"Apply {count} to {plan.tenant}?", err=True):
         note(common, "nothing was changed")
@@ -246,7 +229,3 @@ def _save(common: Common, plan: Plan, out: str) -> None:
 
     write_private(Path(out), to_text(plan), replace=True)
     note(common, f"the plan is saved in {out}; apply it with: exo-auth apply {out}")
-
-
-def _is_json(settings: Settings) -> bool:
-    return settings.output == OutputFormat.JSON

@@ -51,6 +51,11 @@ class Change:
     stage: str = ""  # of the playbook that wants it
 
     @property
+    def sign(self) -> str:
+        """The sign that stands before the line; a record set that replaces another is a change, not new."""
+        return "~" if self.verb is Verb.PUBLISH and self.before.get("values") else self.verb.sign
+
+    @property
     def key(self) -> str:
         """Stable name inside a plan, such as `rotate:contoso.com` or `publish:contoso.com:TXT:_dmarc.contoso.com`."""
         if "name" in self.parameters and "type" in self.parameters:

@@ -40,6 +40,7 @@ class Plan:
     steady: tuple[DomainName, ...] = ()  # looked at, and right as they are
     considered: int = 0
     exceeds_limit: str | None = None  # the sentence with the numbers, when the plan is over a limit
+    stages: tuple[str, ...] = ()  # of the playbook, in their order
 
     @property
     def digest(self) -> str:

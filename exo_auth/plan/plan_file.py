@@ -49,6 +49,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "policy": dict(plan.policy),
         "considered": plan.considered,
         "exceeds_limit": plan.exceeds_limit,
+        "stages": list(plan.stages),
         "changes": [change_document(change) for change in plan.changes],
         "deferrals": [
             {
@@ -162,6 +163,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         steady=tuple(DomainName.parse(name) for name in document["steady"]),
         considered=int(document["considered"]),
         exceeds_limit=document["exceeds_limit"],
+        stages=tuple(map(str, document["stages"])),
     )
 
 

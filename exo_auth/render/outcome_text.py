@@ -19,7 +19,7 @@ _STYLES = {
     Result.SKIPPED: "yellow",
     Result.UNKNOWN: "magenta",
 }
-_WORDS = {
+WORDS = {
     Result.APPLIED: "done",
     Result.ALREADY_SO: "was so already",
     Result.ACCEPTED: "accepted, not visible yet",
@@ -40,7 +40,7 @@ def outcome_text(report: RunReport, *, color: bool = False) -> str:
 
 def _lines(report: RunReport, color: bool) -> Iterator[str]:
     for outcome in report.outcomes:
-        word = painted(_WORDS[outcome.result], _STYLES.get(outcome.result, "red"), color=color)
+        word = painted(WORDS[outcome.result], _STYLES.get(outcome.result, "red"), color=color)
         yield f"{outcome.change.target.unicode}  {outcome.change.verb}: {word}{_evidence(outcome)}"
         if outcome.error:
             yield f"    {visible(outcome.error)}"
@@ -48,12 +48,12 @@ def _lines(report: RunReport, color: bool) -> Iterator[str]:
             yield f"    hint: {visible(outcome.hint)}"
         if outcome.not_before:
             yield f"    not before {moment(outcome.not_before)}"
-        yield from _targets(outcome)
+        yield from (f"    {line}" for line in targets_to_publish(outcome))
     if report.interrupted:
         yield "interrupted: the change under way was finished, the others were not begun"
     counts: dict[str, int] = {}
     for outcome in report.outcomes:
-        counts[_WORDS[outcome.result]] = counts.get(_WORDS[outcome.result], 0) + 1
+        counts[WORDS[outcome.result]] = counts.get(WORDS[outcome.result], 0) + 1
     yield f"run {report.run_id}  " + ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
@@ -67,8 +67,8 @@ def _evidence(outcome: Outcome) -> str:
     return f"; status {seen['status']}" if "status" in seen else ""
 
 
-def _targets(outcome: Outcome) -> Iterator[str]:
-    """After keys were made: the CNAMEs that have to be published, as the tenant names them."""
+def targets_to_publish(outcome: Outcome) -> Iterator[str]:
+    """Give the CNAMEs that have to be published after keys were made, as the tenant names them."""
     from exo_auth.checks.dkim import cname_record
 
     if outcome.change.verb.value != "create" or outcome.result is not Result.APPLIED:
@@ -76,6 +76,6 @@ def _targets(outcome: Outcome) -> Iterator[str]:
     for selector in ("selector1", "selector2"):
         target = outcome.evidence.get(f"{selector}_cname")
         if target:
-            yield "    " + record_line(
+            yield record_line(
                 cname_record(outcome.change.target, selector, DomainName.parse_lookup(str(target)))
             )

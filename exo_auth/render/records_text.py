@@ -15,6 +15,8 @@ def record_line(record: DnsRecord) -> str:
     """Write one record as a line of a zone file (RFC 1035 §5.1), names absolute."""
     if record.type == "TXT":
         value = " ".join(_quoted(chunk) for chunk in _chunks(record.value))
+    elif record.type in ("A", "AAAA"):
+        value = record.value
     else:
         value = f"{record.value}."
     return f"{record.owner}. {record.ttl_seconds} IN {record.type} {value}"

@@ -73,6 +73,7 @@ def plan_playbook(session: ReadingSession, playbook: Playbook, patterns: Sequenc
         tuple(name for name in names if name not in parts.held),
         len(names),
         limit_excess(len(targets), len(names), scene.limits),
+        tuple(stage.name for stage in playbook.steps),
     )
     preflight(session, cmdlets_of(plan))
     notes = observation.recovery.notes

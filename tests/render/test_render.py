@@ -42,6 +42,7 @@ from exo_auth.render.explain_text import explain_list, explain_text
 from exo_auth.render.findings import format_of, whole_text, writer_for
 from exo_auth.render.journal_text import lines_text, runs_text, verdicts_text
 from exo_auth.render.outcome_text import outcome_text
+from exo_auth.render.plan_markdown import plan_markdown, report_markdown
 from exo_auth.render.plan_text import plan_text
 from exo_auth.render.record_text import is_record, record_text
 from exo_auth.render.records_text import record_line, records_output
@@ -156,6 +157,9 @@ TEXTS: dict[str, Callable[[], str]] = {
     "plan-over-limit.txt": lambda: plan_text(OVER),
     "plan-enable.txt": lambda: plan_text(ENABLE),
     "plan-disable.txt": lambda: plan_text(DISABLE),
+    "plan.md": lambda: plan_markdown(PLAN, "exo-auth apply rotate-dkim --yes"),
+    "plan-over-limit.md": lambda: plan_markdown(OVER),
+    "outcome.md": lambda: report_markdown(REPORT),
     "outcome.txt": lambda: outcome_text(REPORT),
     "status.txt": lambda: status_text(status_rows(SCENE), "table"),
     "status-colour.txt": lambda: status_text(status_rows(SCENE), "table", color=True),
