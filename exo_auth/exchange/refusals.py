@@ -28,10 +28,13 @@ _TEXTS = (
         Refusal.CMDLET_NOT_GRANTED,
     ),
     (re.compile(r"is not allowed to call", re.IGNORECASE), Refusal.CMDLET_NOT_GRANTED),
+    # PowerShell's module does not import what the caller may not run: the name is right, the right is missing.
+    (re.compile(r"is not recognized as a name of a cmdlet", re.IGNORECASE), Refusal.CMDLET_NOT_GRANTED),
     (re.compile(r"Unable to initialize the authorization context", re.IGNORECASE), Refusal.NO_ROLE),
     (re.compile(r"role assigned to application .* isn['’]t supported", re.IGNORECASE), Refusal.NO_ROLE),
     (re.compile(r"isn['’]t assigned to any management roles", re.IGNORECASE), Refusal.NO_ROLE),
     (re.compile(r"Provide valid credential", re.IGNORECASE), Refusal.TOKEN),
+    (re.compile(r"^UnAuthorized\b", re.IGNORECASE), Refusal.TOKEN),  # the module's word for a 401
 )
 
 

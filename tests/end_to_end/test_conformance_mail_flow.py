@@ -48,10 +48,7 @@ IN = {
 @pytest.fixture(params=["rest", "powershell"])
 def session(request: pytest.FixtureRequest, bench: Bench, tmp_path: Path) -> Iterator[WritingSession]:
     """A session over the admin API, or over a stand-in for PowerShell; the tenant is the same."""
-    where = bench.box.description
-    folder = write_stand_in(
-        tmp_path / "bin", base=where.exchange_url, tenant=where.tenant_id, ca_file=where.ca_file
-    )
+    folder = write_stand_in(tmp_path / "bin")
     bench.environment |= {"EXO_AUTH_TRANSPORT": request.param, "PATH": f"{folder}:{os.defpath}"}
     with bench.session() as session:
         yield session

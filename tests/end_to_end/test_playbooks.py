@@ -42,9 +42,7 @@ class Desk:
             "PATH": "/usr/bin:/bin",
         }
         if transport == "powershell":
-            folder = write_stand_in(
-                state / "bin", base=where.exchange_url, tenant=where.tenant_id, ca_file=where.ca_file
-            )
+            folder = write_stand_in(state / "bin")
             self.environment |= {"EXO_AUTH_TRANSPORT": "powershell", "PATH": f"{folder}:/usr/bin:/bin"}
 
     def run(self, line: str) -> Done:
