@@ -10,12 +10,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from check_fleet import make_check_fleet
 from dns_bench import HERE, WrongAnswers, replay_server
 from dns_fleet import domain_names
 
 ROUNDS = 5
+OURS_ALONE = frozenset({"DKIM-SELECTORS-ABSENT", "DMARC-NP-ABSENT"})
 LAUNCHER = (
     "import os, sys; pid = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:]); "
     "print(os.wait4(pid, 0)[2].ru_maxrss, file=sys.stderr)"
@@ -51,12 +53,32 @@ def exo_auth(seed: int, domains: int) -> tuple[float, float, int]:
 
 
 def checkdmarc(seed: int, domains: int) -> tuple[float, float]:
-    """Run the peer's functions one after the other, its fastest way; give domains and questions per second."""
+    """Run the peer's whole check, one domain after the other, its fastest way; give domains and questions per second."""
+    _, expected = make_check_fleet(seed, domains)
     with replay_server(seed, domains, "--check") as (port, counts):
         line = [sys.executable, str(HERE / "checkdmarc_client.py"), str(port), str(seed), str(domains)]
-        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-        seconds = float(done.stdout)
-    return domains / seconds, counts["udp"] / seconds
+        done = subprocess.run(line, capture_output=True, check=True)
+        seconds = float(done.stderr.split()[-1])
+    for result in json.loads(done.stdout):
+        of_both = [code for code in expected[result["domain"]] if code not in OURS_ALONE]
+        if codes_of(result) != of_both:
+            raise WrongAnswers(f"checkdmarc found {codes_of(result)} where the fleet holds {of_both}")
+    return domains / seconds, (counts["udp"] + counts["tcp"]) / seconds
+
+
+def codes_of(result: dict[str, Any]) -> list[str]:
+    """Say in our codes what the peer found about one domain."""
+    policy = result["dmarc"].get("tags", {}).get("p", {}).get("value")
+    told = {
+        "DNSSEC-INSECURE": not result["dnssec"],
+        "STS-TXT-MISSING": not result["mta_sts"]["valid"],
+        "SPF-NEUTRAL": result["spf"]["parsed"]["all"] == "neutral",
+        "DMARC-MISSING": policy is None,
+        "DMARC-NONE": policy == "none",
+        "TLSRPT-MISSING": not result["smtp_tls_reporting"]["valid"],
+        "MX-MISSING": not result["mx"]["hosts"],
+    }
+    return sorted(code for code, is_so in told.items() if is_so)
 
 
 def beside_checkdmarc() -> tuple[list[float], list[float]]:
@@ -64,11 +86,14 @@ def beside_checkdmarc() -> tuple[list[float], list[float]]:
     by_domain, by_question = [], []
     for number in range(ROUNDS):
         seed = random.SystemRandom().getrandbits(32)
-        ours, peer = exo_auth(seed, 2000), checkdmarc(seed, 60)
+        ours, peer = exo_auth(seed, 5000), checkdmarc(seed, 200)
         by_domain.append(ours[0] / peer[0])
         by_question.append(ours[1] / peer[1])
         print(
-            f"  round {number + 1}: {ours[0]:,.0f} and {peer[0]:,.0f} domains/s", file=sys.stderr, flush=True
+            f"  round {number + 1}: {ours[0]:,.0f} and {peer[0]:,.0f} domains/s, "
+            f"{ours[1] / ours[0]:.1f} and {peer[1] / peer[0]:.1f} questions each",
+            file=sys.stderr,
+            flush=True,
         )
     return by_domain, by_question
 

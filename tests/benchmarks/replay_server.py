@@ -16,10 +16,9 @@ import sys
 import threading
 import time
 
-from check_fleet import make_check_fleet
-from dns_fleet import OPT, SOA, Fleet, make_fleet
+from check_fleet import Absences, make_check_fleet
+from dns_fleet import OPT, Fleet, make_fleet
 
-NAP = 0.0003  # seconds
 TRUNCATED = b"\x83\x80\0\1\0\0\0\0\0\1"
 
 
@@ -27,6 +26,7 @@ class ReplayServer:
     def __init__(self, fleet: Fleet, options: argparse.Namespace) -> None:
         self.fleet = fleet
         self.options = options
+        self.absences = Absences(fleet) if options.check else None  # else every question is expected
         self.draw = random.Random(options.seed + 2)
         self.udp, self.tcp = _bound_to_one_port()
         self.stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -38,14 +38,16 @@ class ReplayServer:
     def serve(self) -> None:
         threading.Thread(target=self._serve_tcp, daemon=True).start()
         print(self.udp.getsockname()[1], flush=True)
-        while not select.select([sys.stdin], [], [], 0)[0]:
-            time.sleep(NAP)  # a server that every question had to wake would cost the client's time
+        while sys.stdin not in select.select([sys.stdin, self.udp], [], [], self._until_next())[0]:
             self._answer_what_came()
-            now = time.monotonic()
-            while self.late and self.late[0][0] <= now:
+            while self._until_next() == 0.0:
                 _, _, wire, client = heapq.heappop(self.late)
                 self.udp.sendto(wire, client)
         print(json.dumps(self.counts | {"distinct": len(self.seen)}), flush=True)
+
+    def _until_next(self) -> float | None:
+        """Give the seconds until a late answer is due, None where none is."""
+        return max(0.0, self.late[0][0] - time.monotonic()) if self.late else None
 
     def _answer_what_came(self) -> None:
         for _ in range(256):
@@ -70,8 +72,8 @@ class ReplayServer:
         found = self.fleet.answers.get(question)
         if found is None:
             self.counts["unknown"] += 1
-            if self.options.check:  # names of the check that no domain of the fleet has
-                return query[:2] + b"\x81\x83\0\1\0\0\0\1\0\0" + question + SOA
+            if self.absences is not None:
+                return query[:2] + self.absences.about(question)
             return query[:2] + b"\x81\x85\0\1\0\0\0\0\0\0" + question
         self.seen.add(question)
         if over == "udp" and question in self.fleet.truncated:
