@@ -60,6 +60,14 @@ class Wishes:
     parked: Annotated[
         bool, typer.Option("--parked", envvar="EXO_AUTH_PARKED", help="They send and take no mail.")
     ] = False
+    allow_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loss",
+            envvar="EXO_AUTH_PARKED_ALLOW_LOSS",
+            help="Park domains whose SPF names senders, too.",
+        ),
+    ] = False
     file: Annotated[
         str | None, typer.Option("--file", metavar="FILE", envvar="EXO_AUTH_FILE", help="One domain a line.")
     ] = None
@@ -75,7 +83,7 @@ class Wishes:
 
         dmarc = DmarcWish(policy_named(self.dmarc), rua=tuple(self.rua or ()))
         host = DomainName.parse_lookup(self.policy_host).ascii if self.policy_host else ""
-        return RecordWish(dmarc, tuple(self.tls_rua or ()), host, self.parked)
+        return RecordWish(dmarc, tuple(self.tls_rua or ()), host, self.parked, self.allow_loss)
 
 
 Named = Annotated[

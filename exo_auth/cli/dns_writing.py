@@ -26,13 +26,15 @@ def plan_records(common: Common, settings: Settings, wishes: Wishes, domains: li
     """Look at DNS, the tenant and the provider, and plan what is missing."""
     from exo_auth.cli.dns import records_of
     from exo_auth.run.dns_changes import NO_TENANT, open_zones, plan_publication
+    from exo_auth.run.record_gate import RecordGate, hold_out_of_order
 
     zones = open_zones(settings)
     found = records_of(common, settings, wishes, domains)
     for one in found:
         for text in one.notes:
             note(common, f"note: {one.domain.unicode}: {text}")
-    return plan_publication(zones, found, settings.limits, datetime.now(UTC), NO_TENANT)
+    plan = plan_publication(zones, found, settings.limits, datetime.now(UTC), NO_TENANT)
+    return hold_out_of_order(plan, RecordGate(settings), frozenset({"MX"}))
 
 
 def save_plan(common: Common, plan: Plan, out: str) -> None:
@@ -92,11 +94,12 @@ def undo_records(common: Common, writing: Writing, settings: Settings, run: str,
     from exo_auth.run.dns_changes import open_zones, plan_undo
     from exo_auth.run.journal import read
     from exo_auth.run.journal_place import journal_of_run
+    from exo_auth.run.record_gate import RecordGate, hold_out_of_order
 
     lines = tuple(read(journal_of_run(settings, run)))
-    apply_records(
-        common,
-        writing,
-        settings,
-        lambda: plan_undo(open_zones(settings), lines, run, datetime.now(UTC), only),
-    )
+
+    def way_back() -> Plan:
+        plan = plan_undo(open_zones(settings), lines, run, datetime.now(UTC), only)
+        return hold_out_of_order(plan, RecordGate(settings), frozenset({"MX", "TXT"}))
+
+    apply_records(common, writing, settings, way_back)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError
-from exo_auth.plan.change import Blockage, Change, Deferral
+from exo_auth.plan.change import Change
 from exo_auth.plan.dane_move import (
     DaneScene,
     Part,
@@ -19,7 +19,7 @@ from exo_auth.plan.mail_flow import DISABLE_DNSSEC, ENABLE_DANE
 from exo_auth.plan.outcome import Outcome, Result
 from exo_auth.run.dane_looks import look_at_dane
 from exo_auth.run.session import ReadingSession
-from exo_auth.run.trades import Trade
+from exo_auth.run.trades import Trade, held_as_outcome
 
 if TYPE_CHECKING:
     from exo_auth.publish.octodns_zones import OctoDnsZones
@@ -55,12 +55,8 @@ class InOrder:
             held = why(look_at_dane(self._session, _domain(change), self._zones))
         except ExoAuthError as error:
             return Outcome(change, Result.BLOCKED, error=str(error), hint=error.hint or "", exit_code=6)
-        if isinstance(held, Deferral):
-            return Outcome(
-                change, Result.WAITING, error=held.reason, not_before=held.retry_after, exit_code=4
-            )
-        if isinstance(held, Blockage):
-            return Outcome(change, Result.BLOCKED, error=held.reason, exit_code=3)
+        if held is not None and not isinstance(held, Change):
+            return held_as_outcome(change, held)
         return self._inner.closed_gate(change)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from exo_auth.checks.mta_sts import policy_of
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
 from exo_auth.facts.dns import Found, LookupFailed
@@ -20,9 +19,9 @@ from exo_auth.plan.mail_flow import DANE_CMDLETS
 from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan_file import OCTODNS, change_from_document
 from exo_auth.plan.record_set import TTL, same_values
-from exo_auth.records.mta_sts_policy import MtaStsPolicy
 from exo_auth.run.journal import FILE_NAME, JournalLine, read
 from exo_auth.run.journal_place import journal_of_dns
+from exo_auth.run.policy_records import policy_in_force
 from exo_auth.run.session import ReadingSession
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def look_at_dane(session: ReadingSession, domain: DomainName, zones: OctoDnsZone
     home = zones.home_of(domain) if zones is not None else None
     if zones is not None and home is not None:
         mx, ttl = _provided(zones, domain, mx)
-    policy = _policy(facts)
+    policy = policy_in_force(facts)
     new = status.expected_host
     former = (
         history.former_host(new)
@@ -111,21 +110,6 @@ def _provided(
             hint="wait until its name servers and the resolver know it",
         )
     return seen, live.ttl if live is not None else TTL
-
-
-def _policy(facts: DomainFacts) -> MtaStsPolicy | None:
-    """Give the policy that senders are told of and get; one that cannot be fetched binds those who remember it."""
-    if facts.mta_sts is None or not isinstance(facts.mta_sts.txt, Found):
-        return None
-    policies = [policy_of(fetch) for fetch in facts.mta_sts.fetches]
-    found = [policy for policy in policies if isinstance(policy, MtaStsPolicy)]
-    if not found or len(found) < len(policies):
-        raise CannotLook(
-            f"the MTA-STS policy of {facts.domain} is announced and cannot be fetched everywhere",
-            hint=f"exo-auth mta-sts check {facts.domain}",
-        )
-    # Where addresses differ, the strictest one may be what a sender has.
-    return max(found, key=lambda policy: ("none", "testing", "enforce").index(policy.mode.value))
 
 
 def _complaint(status: DnssecStatus) -> str:

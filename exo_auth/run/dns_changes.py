@@ -28,10 +28,11 @@ from exo_auth.run.interrupt import Interrupt
 from exo_auth.run.journal import Journal, JournalLine
 from exo_auth.run.journal_place import journal_of_dns
 from exo_auth.run.lock import tenant_lock
-from exo_auth.run.record_export import DomainRecords
+from exo_auth.run.record_export import PARKED_SPF, DomainRecords
+from exo_auth.run.record_gate import RecordGate
 from exo_auth.run.run_id import new_run_id
 from exo_auth.run.settings import Settings
-from exo_auth.run.trades import Tools, apply_with_trades
+from exo_auth.run.trades import Tools, apply_with_trades, held_as_outcome
 from exo_auth.run.undo import applied_by, narrowed
 
 NO_TENANT = TenantRef("dns", "dns", "")
@@ -42,8 +43,9 @@ UNDO = "the set before is in the journal: exo-auth dns undo RUN puts it back"
 class DnsTrade:
     """Publishes one set at a time."""
 
-    def __init__(self, zones: OctoDnsZones) -> None:
+    def __init__(self, zones: OctoDnsZones, gate: RecordGate | None = None) -> None:
         self._zones = zones
+        self._gate = gate
 
     def state(self, change: Change) -> Mapping[str, Any]:
         """Read the set from the provider."""
@@ -51,9 +53,10 @@ class DnsTrade:
         name, rdtype = str(change.parameters["name"]), str(change.parameters["type"])
         return set_state(self._zones.live(home, fresh=True).get((name, rdtype)))
 
-    def closed_gate(self, change: Change) -> Outcome | None:  # noqa: ARG002 - the planner has judged the gate
-        """A set that did not move since planning may be published."""
-        return None
+    def closed_gate(self, change: Change) -> Outcome | None:
+        """Ask the order of records anew: a plan may be old, come from a file, or be an undo."""
+        held = self._gate.held(change, parked=self._is_parked(change)) if self._gate is not None else None
+        return held_as_outcome(change, held) if held is not None else None
 
     def send(self, change: Change) -> None:
         """Write the whole set."""
@@ -62,6 +65,11 @@ class DnsTrade:
         ttl = int(change.after.get("ttl") or change.parameters["ttl"])
         one = RecordSet(owner, str(change.parameters["type"]), values, ttl)
         self._zones.write(self._home(change), [one])
+
+    def _is_parked(self, change: Change) -> bool:
+        apex = str(change.parameters["name"]).removeprefix("_dmarc.")
+        live = self._zones.live(self._home(change)).get((apex, "TXT"))
+        return live is not None and PARKED_SPF in live.values
 
     def _home(self, change: Change) -> ZoneHome:
         home = self._zones.home_of(DomainName(str(change.parameters["name"])))
@@ -348,6 +356,6 @@ def publish(
             lambda: interrupt.exit_code,
             patience=Patience(timedelta(seconds=2), timedelta(seconds=30)),
         )
-        trades = {OCTODNS: DnsTrade(open_zones(settings))}
+        trades = {OCTODNS: DnsTrade(open_zones(settings), RecordGate(settings))}
         notes = settle(journal.lines, trades, tools)
         return replace(apply_with_trades(plan, trades, tools), notes=notes)

@@ -25,9 +25,14 @@ def journal_files(settings: Settings, environment: Mapping[str, str]) -> tuple[P
     return tuple(path for path in every if path.exists())
 
 
+def journals_here(settings: Settings) -> tuple[Path, ...]:
+    """Give every journal under the state directory: of records published without a tenant, and of all tenants."""
+    return (journal_of_dns(settings), *sorted((settings.state_dir / "tenants").glob(f"*/{FILE_NAME}")))
+
+
 def journal_of_run(settings: Settings, run_id: str) -> Path:
     """Find the journal that holds a run; raises InputError when none does."""
-    places = (journal_of_dns(settings), *sorted((settings.state_dir / "tenants").glob(f"*/{FILE_NAME}")))
+    places = journals_here(settings)
     needle = f'"run":"{run_id}"'.encode()
     for path in places:
         if path.exists() and needle in path.read_bytes():

@@ -28,7 +28,7 @@ WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
     **dict.fromkeys(VERBS, ()),
     "inventory": (),
     "publish": ("records", "rua", "tls_rua", "policy_host"),
-    "park": ("rua",),
+    "park": ("rua", "loss"),
     "advance-dmarc": ("to", "rua", "observe"),
     "publish-mta-sts": ("mode",),
     "advance-mta-sts": ("to", "observe"),
@@ -39,6 +39,7 @@ WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
 ABOUT_OTHERS = frozenset({"enforce-tls"})
 WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {  # what may stand behind a key, where it is one of a few
     ("publish", "records"): tuple(Part),
+    ("park", "loss"): ("refuse", "allow"),  # of senders that SPF names today
     ("advance-dmarc", "to"): ("none", "quarantine", "reject"),
     ("publish-mta-sts", "mode"): ("testing", "enforce", "none"),
     ("advance-mta-sts", "to"): ("none", "testing", "enforce"),

@@ -48,14 +48,14 @@ TESTING_TTL = 300  # of the TXT record while the policy moves
 def generate_dmarc(settings: Settings, name: str, wish: DmarcWish) -> RecordChange:
     """Make the record at `_dmarc` from the published one. Enforcement is refused while its gate is closed."""
     domain = DomainName.parse_lookup(name)
-    facts = _facts(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE])
+    facts = facts_of(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE])
     change, is_stricter = dmarc_change(facts, wish)
     return replace(change, refusal=gate_refusal(facts, Gate.DMARC_ENFORCE)) if is_stricter else change
 
 
 def live_policy(settings: Settings, domain: DomainName) -> Policy | None:
     """Give the policy that stands at `_dmarc` of the domain itself, None for none; raises CannotLook."""
-    facts = _facts(settings, domain, frozenset({Subject.DMARC}))
+    facts = facts_of(settings, domain, frozenset({Subject.DMARC}))
     texts = published(domain.child("_dmarc"), _needed(facts.dmarc).at_name)
     record = _published_dmarc(tuple(text for text in texts if dmarc.looks_like(text)))
     return record.policy if record is not None else None
@@ -80,7 +80,7 @@ def dmarc_change(facts: DomainFacts, wish: DmarcWish) -> tuple[RecordChange, boo
 def generate_tls_rpt(settings: Settings, name: str, rua: Sequence[str]) -> RecordChange:
     """Make the record at `_smtp._tls` from the published one; raises InputError for an address that is none."""
     domain = DomainName.parse_lookup(name)
-    return tls_rpt_change(_facts(settings, domain, frozenset({Subject.TLS_RPT})), rua)
+    return tls_rpt_change(facts_of(settings, domain, frozenset({Subject.TLS_RPT})), rua)
 
 
 def tls_rpt_change(facts: DomainFacts, rua: Sequence[str]) -> RecordChange:
@@ -133,7 +133,7 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish) -> MtaSts
     A policy that leaves out an exchanger, and enforcement while its gate is closed, are refused.
     """
     domain = DomainName.parse_lookup(name)
-    facts = _facts(settings, domain, SUBJECTS[Gate.MTA_STS_ENFORCE], looks_at_host=True)
+    facts = facts_of(settings, domain, SUBJECTS[Gate.MTA_STS_ENFORCE], looks_at_host=True)
     sts = _needed(facts.mta_sts)
     texts = published(domain.child("_mta-sts"), sts.txt)
     served = served_policy(sts)
@@ -169,6 +169,26 @@ def served_policy(sts: MtaStsFacts) -> MtaStsPolicy | None:
     if not isinstance(first, MtaStsPolicy) or any(policy != first for policy in policies):
         return None
     return first
+
+
+def policy_in_force(facts: DomainFacts) -> MtaStsPolicy | None:
+    """Give the policy that senders are told of and get, None for none; of several the strictest.
+
+    Raises CannotLook: a policy that cannot be fetched binds those who remember it.
+    """
+    sts = _needed(facts.mta_sts)
+    if isinstance(sts.txt, LookupFailed):
+        raise CannotLook(f"TXT of _mta-sts.{facts.domain}: {sts.txt.detail}", hint="ask again")
+    if not isinstance(sts.txt, Found):
+        return None
+    policies = [policy_of(fetch) for fetch in sts.fetches]
+    found = [policy for policy in policies if isinstance(policy, MtaStsPolicy)]
+    if not found or len(found) < len(policies):
+        raise CannotLook(
+            f"the MTA-STS policy of {facts.domain} is announced and cannot be fetched everywhere",
+            hint=f"exo-auth mta-sts check {facts.domain}",
+        )
+    return max(found, key=lambda policy: (Mode.NONE, Mode.TESTING, Mode.ENFORCE).index(policy.mode))
 
 
 def _wanted_policy(facts: DomainFacts, wish: MtaStsWish, served: MtaStsPolicy | None) -> MtaStsPolicy:
@@ -258,9 +278,10 @@ def _exchangers(facts: DomainFacts) -> tuple[str, ...]:
     return tuple(dict.fromkeys(mx.host for mx in order if mx.host))
 
 
-def _facts(
+def facts_of(
     settings: Settings, domain: DomainName, subjects: frozenset[Subject], *, looks_at_host: bool = False
 ) -> DomainFacts:
+    """Look at a domain; with `looks_at_host` also at its policy host where nothing announces a policy yet."""
     from exo_auth.lookup.domain_facts import gather_domain_facts, gather_policy_host
 
     async def ask() -> DomainFacts:

@@ -20,12 +20,13 @@ from exo_auth.lookup.resolver import Resolver
 from exo_auth.plan.dmarc_edit import PARKED, DmarcWish, authorizations, text_of
 from exo_auth.plan.dns_hosts import DnsHost, recognise
 from exo_auth.plan.record_set import Part, RecordChange, merged
+from exo_auth.plan.spf_flatten import networks_that_pass
 from exo_auth.records import spf
 from exo_auth.run.check import IN_FLIGHT, CheckRequest, sources_for
 from exo_auth.run.policy_records import dmarc_change, gate_refusal, published, tls_rpt_change
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
-from exo_auth.run.spf_records import SpfWish, generate_with
+from exo_auth.run.spf_records import SHOWN_NETWORKS, SpfWish, generate_with
 
 LOOKED_AT: dict[Part, frozenset[Subject]] = {  # what each part is made from
     Part.MX: frozenset({Subject.MX}),
@@ -36,6 +37,7 @@ LOOKED_AT: dict[Part, frozenset[Subject]] = {  # what each part is made from
     Part.TLS_RPT: frozenset({Subject.TLS_RPT}),
     Part.POLICY_HOST: frozenset(),
 }
+PARKED_SPF = "v=spf1 -all"
 NO_EXCHANGER = "the mail exchanger is named in the admin centre (Domains, DNS records); it is not guessed"
 NO_KEYS = "the DKIM CNAMEs come from the tenant: sign in, and create the keys with `dkim enable`"
 AUTODISCOVER = {"china": "autodiscover.partner.outlook.cn"}
@@ -49,6 +51,7 @@ class RecordWish:
     tls_rua: tuple[str, ...] = ()
     policy_host: str = ""
     is_parked: bool = False
+    allows_loss: bool = False  # may a parked domain be one whose SPF lets senders pass?
     parts: frozenset[Part] = frozenset(Part)
 
     @property
@@ -178,11 +181,28 @@ def _parked(facts: DomainFacts, wish: RecordWish) -> list[RecordChange]:
     own = tuple(text for text in texts if spf.looks_like(text))
     policy = replace(PARKED, rua=wish.dmarc.rua)
     dmarc_texts = published(domain.child("_dmarc"), _known(facts.dmarc).at_name)
+    refusal = "" if wish.allows_loss else _still_used(facts)
     return [
-        RecordChange(domain, "MX", _mx_values(facts), ("0 ",), because),
-        RecordChange(domain, "TXT", texts, merged(texts, ("v=spf1 -all",), replaced=own), because),
-        RecordChange(domain.child("_dmarc"), "TXT", dmarc_texts, (text_of(policy),), because),
+        RecordChange(domain, "MX", _mx_values(facts), ("0 ",), because, refusal=refusal),
+        RecordChange(
+            domain, "TXT", texts, merged(texts, (PARKED_SPF,), replaced=own), because, refusal=refusal
+        ),
+        RecordChange(
+            domain.child("_dmarc"), "TXT", dmarc_texts, (text_of(policy),), because, refusal=refusal
+        ),
     ]
+
+
+def _still_used(facts: DomainFacts) -> str:
+    """Say that somebody may still send as the domain: a name that slipped into the list must not stop its mail."""
+    networks = networks_that_pass(facts.spf)[0] if facts.spf is not None else ()
+    if not networks:
+        return ""
+    shown = ", ".join(map(str, networks[:SHOWN_NETWORKS])) + (", …" if len(networks) > SHOWN_NETWORKS else "")
+    return (
+        f"its SPF lets {len(networks)} networks send today ({shown}): where nobody needs them any more, "
+        f"exo-auth dns apply {facts.domain} --parked --allow-loss"
+    )
 
 
 async def _exchanger(settings: Settings, resolver: Resolver, facts: DomainFacts) -> RecordChange | None:

@@ -153,12 +153,14 @@ def _records(
     """Plan the record sets of the domains, to be published through octoDNS."""
     from exo_auth.run.dns_changes import open_zones, plan_publication
     from exo_auth.run.record_export import DomainRecords, RecordWish, records_or_errors
+    from exo_auth.run.record_gate import RecordGate, hold_out_of_order
 
     wish = RecordWish(
         DmarcWish(rua=stage.values.get("rua", ())),
         stage.values.get("tls_rua", ()),
         stage.value("policy_host"),
         is_parked=stage.do == "park",
+        allows_loss=stage.value("loss", "refuse").lower() == "allow",
         parts=frozenset(Part(word.lower()) for word in stage.values.get("records", tuple(Part))),
     )
     configs = {config.domain: config for config in observation.scene.tenant.dkim_configs}
@@ -170,7 +172,8 @@ def _records(
     ]
     scene = observation.scene
     plan = plan_publication(zones, found, scene.limits, scene.now, scene.tenant.tenant)
-    return replace(plan, blockages=(*plan.blockages, *held))
+    plan = replace(plan, blockages=(*plan.blockages, *held))
+    return hold_out_of_order(plan, RecordGate(session.settings, session.clock.now), frozenset({"MX"}))
 
 
 def trouble(name: DomainName, error: ExoAuthError) -> Blockage:

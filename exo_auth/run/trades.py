@@ -20,7 +20,7 @@ from exo_auth.errors import (
     Throttled,
     TransportBroken,
 )
-from exo_auth.plan.change import Change
+from exo_auth.plan.change import Blockage, Change, Deferral
 from exo_auth.plan.outcome import Outcome, Result, RunReport
 from exo_auth.plan.plan import Plan, refuse_excess
 from exo_auth.plan.plan_file import change_document
@@ -175,6 +175,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return sorted(map(str, value))
     return value
+
+
+def held_as_outcome(change: Change, held: Blockage | Deferral) -> Outcome:
+    """Give the end of a change that is not sent now: only time is missing, or a person has to look."""
+    if isinstance(held, Deferral):
+        return Outcome(change, Result.WAITING, error=held.reason, not_before=held.retry_after, exit_code=4)
+    return Outcome(change, Result.BLOCKED, error=held.reason, exit_code=6 if held.is_unknown else 3)
 
 
 def failure(change: Change, result: Result, error: ExoAuthError) -> Outcome:

@@ -86,13 +86,14 @@ def world(tmp_path: Path) -> Iterator[World]:
             yield World(box, primary, environment)
 
 
-def host_what_it_asks_for(world: World, done: Done) -> None:
+def host_what_it_asks_for(world: World, done: Done, hosted: list[str]) -> None:
     """Do the part of whoever hosts policies: what the plan says prints the file."""
     for wait in json.loads(done.out).get("deferrals", ()):
         if "host this file" in wait["reason"]:
             command = wait["reason"].split("`")[1].removeprefix("exo-auth ")
             (one,) = json.loads(world.run(f"{command} -o json").out)["files"].values()
             world.box.host_policy(wait["domain"], one)
+            hosted.append(one)
 
 
 def outcomes(done: Done) -> list[tuple[str, str, str]]:
@@ -123,6 +124,7 @@ STAGES = [  # what each run does to the shop, and how long it is until the next
 def test_from_an_empty_tenant_to_one_that_is_enforced_and_back(world: World) -> None:
     before = {zone: world.primary.records(zone) for zone in (SHOP, PARKED)}
     runs: list[Done] = []
+    hosted: list[str] = []
     for wanted, reason in STAGES:
         done = world.run(LINE)
         runs.append(done)
@@ -138,7 +140,7 @@ def test_from_an_empty_tenant_to_one_that_is_enforced_and_back(world: World) -> 
             verb for domain, verb, result in outcomes(done) if (domain, result) == (SHOP, "applied")
         )
         assert found == wanted, (reason, done)
-        host_what_it_asks_for(world, done)
+        host_what_it_asks_for(world, done, hosted)
         world.box.advance(16 * DAY)
 
     shop, parked = world.primary.records(SHOP), world.primary.records(PARKED)
@@ -158,9 +160,14 @@ def test_from_an_empty_tenant_to_one_that_is_enforced_and_back(world: World) -> 
     assert again["changes"] == []
     assert again["steady"] == [PARKED, SHOP]
 
+    enforced = runs[[reason for _, reason in STAGES].index("MTA-STS in enforce is announced")]
+    early = world.run(f"undo {json.loads(enforced.out)['run']} --yes")
+    assert (early.code, "the id comes after the file" in early.out) == (3, True), early
+    world.box.host_policy(SHOP, hosted[0])
     for done in reversed(runs):
         if any(domain == SHOP for domain, _, _ in outcomes(done)):
             undone = world.run(f"undo {json.loads(done.out)['run']} --only {SHOP} --yes -o json")
+            world.box.advance(2 * DAY)  # until no sender holds the policy of before
             is_keys = [verb for domain, verb, _ in outcomes(done) if domain == SHOP] == ["create"]
             assert undone.code == (3 if is_keys else 0), (undone, done)  # keys that are off need no way back
     agreed = f'{PARKED}._report._dmarc.{SHOP}. 3600 TXT "v=DMARC1;"'  # to take reports about the other domain
