@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.evidence import could_not_look, evidence
 from exo_auth.checks.finding import Finding
+from exo_auth.checks.validation import signed_because, unsigned_because
 from exo_auth.checks.zone import UNSIGNED_SUFFIXES, is_exchange_online
 from exo_auth.facts.dns import Found, LookupFailed
 from exo_auth.facts.domain import DomainFacts, MailHost
@@ -29,7 +30,7 @@ def _findings(facts: DomainFacts) -> Iterator[Finding]:
                 "DANE-DNSSEC-MX",
                 facts.domain,
                 f"{host.name} is not signed",
-                seen="its addresses come without the AD flag",
+                seen=unsigned_because(host.ipv4, host.ipv6),
                 wanted="an exchanger in a signed zone, such as one under mx.microsoft",
             )
         else:
@@ -37,8 +38,13 @@ def _findings(facts: DomainFacts) -> Iterator[Finding]:
 
 
 def is_signed(host: MailHost) -> bool:
-    """Did the resolver validate the host's addresses?"""
+    """Are the host's addresses validated?"""
     return any(isinstance(answer, Found) and answer.authenticated for answer in (host.ipv4, host.ipv6))
+
+
+def _unsigned_hosts(hosts: tuple[MailHost, ...]) -> str:
+    told = [f"{host.name}: {unsigned_because(host.ipv4, host.ipv6)}" for host in hosts if not is_signed(host)]
+    return "; ".join(told) or "no exchanger"
 
 
 def _tlsa_findings(facts: DomainFacts, host: MailHost) -> Iterator[Finding]:
@@ -92,7 +98,9 @@ def dane_steps(facts: DomainFacts) -> tuple[DaneStep, ...]:
         (
             "zone signed",
             zone,
-            "the resolver validates the zone" if zone else "no AD flag: sign the zone, publish DS",
+            signed_because(facts.soa)
+            if zone
+            else f"{unsigned_because(facts.soa)}; sign the zone, and have the registrar publish DS",
         ),
         ("one exchanger", len(hosts) == 1, names),
         (
@@ -100,7 +108,7 @@ def dane_steps(facts: DomainFacts) -> tuple[DaneStep, ...]:
             moved,
             "Enable-DnssecForVerifiedDomain names the host" if not moved else names,
         ),
-        ("exchanger signed", signed, "validated" if signed else "its zone is not signed"),
+        ("exchanger signed", signed, "validated" if signed else _unsigned_hosts(hosts)),
         ("TLSA", tlsa, "published" if tlsa else "Enable-SmtpDaneInbound publishes it"),
     )
     steps: list[DaneStep] = []

@@ -82,7 +82,7 @@ ENTRIES = (
         "DNSSEC-INSECURE",
         "info",
         "the zone is not signed",
-        "Without DNSSEC there is no DANE, and answers can be forged on the way. (Or the resolver does not validate.)",
+        "Without DNSSEC there is no DANE, and answers can be forged on the way. (Or the resolver does not validate: --validate-dnssec does without it.)",
         "Sign the zone at the DNS host and publish DS at the registrar.",
         "RFC 4033, RFC 7672 §2.2",
         (),

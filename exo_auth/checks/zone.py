@@ -10,6 +10,7 @@ from datetime import timedelta
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.evidence import absence, could_not_look, evidence, shortened
 from exo_auth.checks.finding import DnsRecord, Finding
+from exo_auth.checks.validation import unsigned_because
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing
 from exo_auth.facts.domain import DomainFacts, Exchanger, MailHost, NameServerView
@@ -72,8 +73,10 @@ def _zone_findings(facts: DomainFacts) -> Iterator[Finding]:
         yield finding(
             "DNSSEC-INSECURE",
             domain,
-            "the resolver did not validate the zone with DNSSEC",
-            seen="answers come without the AD flag",
+            "no chain of signatures leads to the zone"
+            if soa.judgement is not None
+            else "the resolver did not validate the zone with DNSSEC",
+            seen=unsigned_because(soa),
             evidence=(evidence(domain, "SOA", soa),),
         )
     yield from _server_findings(domain, facts.servers)

@@ -11,9 +11,11 @@ from typing import Generic, TypeAlias, TypeVar
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
+from exo_auth.facts.chain_of_trust import Judgement
 from exo_auth.records.dkim import DkimKeyRecord
 
 T = TypeVar("T", covariant=True)
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,12 @@ class Found(Generic[T]):
     ttl: timedelta
     via: tuple[Hop, ...] = ()
     server: str | None = None  # host:port that answered
-    authenticated: bool = False  # the resolver set AD: it validated the answer with DNSSEC
+    authenticated: bool = False  # validated with DNSSEC: by us as `judgement` says, else by the resolver (AD)
+    judgement: Judgement | None = None  # where we followed the signatures ourselves
+
+    def holding(self, values: tuple[U, ...]) -> Found[U]:
+        """Give the same answer with its values read as another type."""
+        return Found(values, self.ttl, self.via, self.server, self.authenticated, self.judgement)
 
 
 class MissingKind(StrEnum):

@@ -18,7 +18,7 @@ def as_txt(answer: Answer[Data]) -> Answer[Txt]:
     if not isinstance(answer, Found):
         return answer
     values = tuple([Txt(value) for value in answer.values if isinstance(value, tuple)])
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
+    return answer.holding(values)
 
 
 def as_mx(answer: Answer[Data]) -> Answer[Mx]:
@@ -35,4 +35,4 @@ def _each(answer: Answer[Data], kind: type[S], turn: Callable[[S], T]) -> Answer
     if not isinstance(answer, Found):
         return answer
     values = tuple([turn(value) for value in answer.values if isinstance(value, kind)])
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
+    return answer.holding(values)

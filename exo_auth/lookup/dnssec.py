@@ -89,7 +89,7 @@ class ValidatingResolver(OfOneKind):
                 server=answer.server,
             )
         if isinstance(answer, Found):
-            return replace(answer, authenticated=judgement.status is _SECURE)
+            return replace(answer, authenticated=judgement.status is _SECURE, judgement=judgement)
         return answer
 
     async def judge(self, name: DomainName, rdtype: str) -> Judgement:

@@ -312,4 +312,4 @@ def _each(answer: Answer[Any], turn: Callable[[Any], Any]) -> Answer[Any]:
     if not isinstance(answer, Found):
         return answer
     values = tuple(turn(value) for value in answer.values if not isinstance(value, bytes))
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
+    return answer.holding(values)

@@ -117,7 +117,7 @@ def _seen(answer: Answer[Txt]) -> Answer[Seen[DkimKeyRecord]]:
     if not isinstance(answer, Found):
         return answer
     values = tuple(Seen(txt, _parsed(txt)) for txt in answer.values)
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
+    return answer.holding(values)
 
 
 def _parsed(txt: Txt) -> DkimKeyRecord | RecordSyntaxError:

@@ -68,6 +68,7 @@ class DaneScene:
     mx: tuple[Exchanger, ...]  # in order of preference
     mx_ttl: int  # seconds
     writes_dns: bool  # does octoDNS write the zone?
+    unsigned_because: str = ""  # what we found where we followed the signatures ourselves
     former_host: str = ""  # where mail went before, for the way back
     moved: Moved | None = None
     dane_since: datetime | None = None  # when we switched DANE on or off
@@ -125,8 +126,7 @@ def _lower_ttl(scene: DaneScene) -> Part:
 
 def _may_begin(scene: DaneScene) -> Blockage | None:
     if not scene.zone_signed:
-        reason = "the zone is not signed with DNSSEC, or the resolver does not validate: sign it, publish DS, wait a week"
-        return _blocked(scene, Verb.ENABLE, reason)
+        return _blocked(scene, Verb.ENABLE, f"{_unsigned(scene)}: sign it, publish DS, wait a week")
     if len(scene.mx) != 1 or scene.mx[0][0] not in USUAL:
         told = ", ".join(f"{preference} {host}" for preference, host in scene.mx) or "nothing"
         return _blocked(
@@ -193,7 +193,7 @@ def why_dane_must_wait(scene: DaneScene) -> Blockage | None:
     if not scene.dnssec_on:
         return _blocked(scene, Verb.ENABLE, "DNSSEC is not enabled for it in Exchange Online")
     if not scene.zone_signed:
-        return _blocked(scene, Verb.ENABLE, "the zone is not signed, or the resolver does not validate")
+        return _blocked(scene, Verb.ENABLE, _unsigned(scene))
     if not scene.has_moved or scene.mx[0][0] not in USUAL:
         now = ", ".join(scene.hosts) or "nowhere"
         return _blocked(
@@ -331,6 +331,12 @@ def _set(records: tuple[Exchanger, ...], ttl: int) -> dict[str, Any]:
 
 def _blocked(scene: DaneScene, verb: Verb, reason: str) -> Blockage:
     return Blockage(scene.domain, verb, reason, (), is_unknown=False)
+
+
+def _unsigned(scene: DaneScene) -> str:
+    if scene.unsigned_because:
+        return f"the zone is not signed with DNSSEC ({scene.unsigned_because})"
+    return "the zone is not signed with DNSSEC, or the resolver does not validate"
 
 
 def _has_policy(scene: DaneScene) -> bool:

@@ -88,4 +88,4 @@ def _with_text(answer: Answer[Any]) -> Answer[Any]:
         b"".join(value).decode("ascii", errors="replace") if isinstance(value, tuple) else value
         for value in answer.values
     )
-    return Found(values, answer.ttl, answer.via, answer.server, answer.authenticated)
+    return answer.holding(values)

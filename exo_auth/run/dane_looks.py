@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
-from exo_auth.facts.dns import Found, LookupFailed
+from exo_auth.facts.dns import Answer, Found, LookupFailed
 from exo_auth.facts.dnssec import DnssecStatus
 from exo_auth.facts.domain import DomainFacts, Subject
 from exo_auth.plan.change import Change
@@ -55,6 +55,7 @@ def look_at_dane(session: ReadingSession, domain: DomainName, zones: OctoDnsZone
         dnssec_on=status.is_enabled,
         dane_on=dane_on,
         zone_signed=isinstance(facts.soa, Found) and facts.soa.authenticated,
+        unsigned_because=_unsigned_because(facts.soa),
         mx=mx,
         mx_ttl=ttl,
         writes_dns=home is not None,
@@ -68,6 +69,12 @@ def look_at_dane(session: ReadingSession, domain: DomainName, zones: OctoDnsZone
         tlsa_shows=any(host.name == new and isinstance(host.tlsa, Found) for host in facts.hosts),
         complaint=_complaint(session.reader.dnssec_status(domain)) if dane_on else "",
     )
+
+
+def _unsigned_because(soa: Answer[Any] | None) -> str:
+    if not isinstance(soa, Found) or soa.authenticated or soa.judgement is None:
+        return ""
+    return soa.judgement.detail
 
 
 def _facts(session: ReadingSession, domain: DomainName) -> DomainFacts:

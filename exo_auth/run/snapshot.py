@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
+from exo_auth.facts.chain_of_trust import Judgement, Trust
 from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind
 from exo_auth.facts.domain import Certificate, FetchFault, PolicyFetch
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig, SelectorKey, TenantFacts, TenantRef
@@ -120,7 +121,13 @@ def _answer_document(answer: Answer[Any]) -> dict[str, Any]:
     common |= {"server": answer.server} if answer.server else {}
     if isinstance(answer, Found):
         values = [_value_document(value) for value in answer.values]
-        flags = {"authenticated": True} if answer.authenticated else {}
+        flags: dict[str, Any] = {"authenticated": True} if answer.authenticated else {}
+        if answer.judgement is not None:
+            flags["judgement"] = [
+                answer.judgement.status.value,
+                answer.judgement.zone,
+                answer.judgement.detail,
+            ]
         return {
             "outcome": "found",
             "ttl": int(answer.ttl.total_seconds()),
@@ -141,11 +148,19 @@ def _answer(row: dict[str, Any]) -> Answer[Any]:
     outcome = row["outcome"]
     if outcome == "found":
         values = tuple(_value(value) for value in row["values"])
-        return Found(values, timedelta(seconds=row["ttl"]), via, server, row.get("authenticated", False))
+        ttl = timedelta(seconds=row["ttl"])
+        return Found(values, ttl, via, server, row.get("authenticated", False), _judgement(row))
     if outcome in {kind.value for kind in MissingKind}:
-        ttl = timedelta(seconds=row["ttl"]) if row["ttl"] is not None else None
-        return Missing(MissingKind(outcome), ttl, via, server)
+        negative = timedelta(seconds=row["ttl"]) if row["ttl"] is not None else None
+        return Missing(MissingKind(outcome), negative, via, server)
     return LookupFailed(FailureReason(outcome), row["detail"], row["temporary"], via, server)
+
+
+def _judgement(row: dict[str, Any]) -> Judgement | None:
+    if (parts := row.get("judgement")) is None:
+        return None
+    status, zone, detail = parts
+    return Judgement(Trust(status), zone, detail)
 
 
 def _value_document(value: Any) -> Any:

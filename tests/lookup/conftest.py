@@ -16,6 +16,7 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
+from signed_zones import SignedWorld, signed_world
 
 from exo_auth.lookup.resolver import StubResolver
 
@@ -136,6 +137,13 @@ def _bind(owner: ScriptedNameServer) -> tuple[_Udp, _Tcp]:
         udp.name_server = tcp.name_server = owner
         return udp, tcp
     raise AssertionError("no port is free for both")
+
+
+@pytest.fixture(scope="session")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedWorld]:
+    """Serve signed zones, whole and broken, for all tests of the chain of trust."""
+    with signed_world(tmp_path_factory.mktemp("signed")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from knot_primary import KNOT
-from signed_zones import KEYMGR, SignedWorld, signed_world
+from signed_zones import SignedWorld, needs_knot
 from terminal import Done, as_cron
 
-pytestmark = pytest.mark.skipif(KNOT is None or KEYMGR is None, reason="Knot is not installed")
+pytestmark = needs_knot
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedWorld]:
-    with signed_world(tmp_path_factory.mktemp("signed")) as made:
-        yield made
-
-
-def run(world: SignedWorld, *line: str, **settings: str) -> Done:
-    host, port = world.address
+def run(signed: SignedWorld, *line: str, **settings: str) -> Done:
+    host, port = signed.address
     environment = {
         "PATH": os.defpath,
-        "HOME": str(world.folder),
+        "HOME": str(signed.folder),
         "EXO_AUTH_NAMESERVER": f"{host}:{port}",
-        "EXO_AUTH_TRUST_ANCHORS": str(world.anchors),
+        "EXO_AUTH_TRUST_ANCHORS": str(signed.anchors),
         "EXO_AUTH_CONNECT_TIMEOUT": "1s",
         **settings,
     }
@@ -39,30 +30,48 @@ def findings(done: Done) -> dict[str, dict[str, Any]]:
     return {one["code"]: one for one in json.loads(done.out)["findings"]}
 
 
-def test_our_own_verdict_counts_not_the_resolvers(world: SignedWorld) -> None:
+def test_our_own_verdict_counts_not_the_resolvers(signed: SignedWorld) -> None:
     """The server sets no AD bit: without the option nothing is known to be signed."""
     line = ("check", "--only", "dns,mx,dane", "-o", "json")
-    assert "DNSSEC-INSECURE" in findings(run(world, *line, "signed.test"))
-    assert "DNSSEC-INSECURE" not in findings(run(world, *line, "--validate-dnssec", "signed.test"))
-    assert "DNSSEC-INSECURE" in findings(run(world, *line, "--validate-dnssec", "insecure.test"))
+    insecure = findings(run(signed, *line, "signed.test"))["DNSSEC-INSECURE"]
+    assert insecure["message"] == "the resolver did not validate the zone with DNSSEC"
+    assert insecure["seen"] == "answers come without the AD flag"
+    assert "DNSSEC-INSECURE" not in findings(run(signed, *line, "--validate-dnssec", "signed.test"))
+    ours = findings(run(signed, *line, "--validate-dnssec", "insecure.test"))["DNSSEC-INSECURE"]
+    assert ours["message"] == "no chain of signatures leads to the zone"
+    assert ours["seen"].startswith("validated here: test has no DS record for insecure.test")
 
 
-def test_a_bogus_zone_is_told_with_its_reason(world: SignedWorld) -> None:
+def test_a_snapshot_remembers_who_validated(signed: SignedWorld, tmp_path: Path) -> None:
+    file = str(tmp_path / "now.json")
+    saved = run(signed, "snapshot", "save", file, "insecure.test", "signed.test", "--validate-dnssec")
+    assert saved.code == 0, saved
+    line = ("check", "--from", file, "--only", "dns", "-o", "json")
+    then = findings(run(signed, *line, "insecure.test"))["DNSSEC-INSECURE"]
+    assert then["seen"].startswith("validated here: test has no DS record for insecure.test")
+    assert "DNSSEC-INSECURE" not in findings(run(signed, *line, "signed.test"))
+
+
+def test_a_bogus_zone_is_told_with_its_reason(signed: SignedWorld) -> None:
     found = findings(
-        run(world, "check", "--only", "mx", "-o", "json", "expired.test", EXO_AUTH_VALIDATE_DNSSEC="true")
+        run(signed, "check", "--only", "mx", "-o", "json", "expired.test", EXO_AUTH_VALIDATE_DNSSEC="true")
     )
     assert "has expired" in found["DNSSEC-BOGUS"]["seen"]
     assert "MX-MISSING" not in found  # what does not validate is never an absent record
 
 
-def test_readiness_for_dane_needs_no_validating_resolver(world: SignedWorld) -> None:
-    done = run(world, "dane", "readiness", "signed.test", "--validate-dnssec")
+def test_readiness_for_dane_needs_no_validating_resolver(signed: SignedWorld) -> None:
+    done = run(signed, "dane", "readiness", "signed.test", "--validate-dnssec")
     assert "DNSSEC-INSECURE" not in done.out, done
+    assert "validated here, from the trust anchor down" in done.out
+    unsigned = run(signed, "dane", "readiness", "insecure.test", "--validate-dnssec")
+    assert "test has no DS record for insecure.test" in " ".join(unsigned.out.split())
+    assert "resolver" not in unsigned.out
 
 
-def test_anchors_that_cannot_be_read_are_told(world: SignedWorld, tmp_path: Path) -> None:
+def test_anchors_that_cannot_be_read_are_told(signed: SignedWorld, tmp_path: Path) -> None:
     done = run(
-        world, "check", "signed.test", "--validate-dnssec", EXO_AUTH_TRUST_ANCHORS=str(tmp_path / "none")
+        signed, "check", "signed.test", "--validate-dnssec", EXO_AUTH_TRUST_ANCHORS=str(tmp_path / "none")
     )
     assert done.code == 64
     assert "trust anchors" in done.err

@@ -73,6 +73,12 @@ STEPS: list[tuple[DaneStep, dict[str, Any], str, str]] = [  # step, scene, what 
     (S.LOWER_TTL, {"zone_signed": False}, "not signed with DNSSEC", "an unsigned zone"),
     (
         S.LOWER_TTL,
+        {"zone_signed": False, "unsigned_because": "com has no DS record for contoso.com"},
+        "not signed with DNSSEC (com has no DS record",
+        "an unsigned zone, as we found ourselves",
+    ),
+    (
+        S.LOWER_TTL,
         {"mx": ((0, OLD), (5, "mx.other.example"))},
         "one record of preference 0 or 10",
         "two exchangers",

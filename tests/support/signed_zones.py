@@ -15,10 +15,12 @@ import dns.name
 import dns.rdataset
 import dns.rdatatype
 import dns.zone
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from knot_primary import KNOT, free_address, wait_for_zone, write_zones
 
 KEYMGR = shutil.which("keymgr")
+needs_knot = pytest.mark.skipif(KNOT is None or KEYMGR is None, reason="Knot is not installed")
 RECORDS = [
     "{0}. 300 IN MX 10 mx.{0}.",
     '{0}. 300 IN TXT "v=spf1 -all"',
@@ -26,6 +28,7 @@ RECORDS = [
     "_25._tcp.mx.{0}. 300 IN TLSA 3 1 1 {1}",
     'a.{0}. 300 IN TXT "a"',
     '*.wild.{0}. 300 IN TXT "wild"',
+    "there.wild.{0}. 300 IN A 192.0.2.2",
     "alias.{0}. 300 IN CNAME a.{0}.",
 ]
 
@@ -83,17 +86,24 @@ def signed_world(folder: Path) -> Iterator[SignedWorld]:
         process.wait()
 
 
-BY_KNOT = ("signed.test", "nsec3.test", "optout.test", "mismatch.test")
+BY_KNOT = ("signed.test", "nsec3.test", "optout.test", "iterated.test", "limit.test", "mismatch.test")
 
 
 def _configuration(folder: Path, address: tuple[str, int], zones: dict[str, list[str]]) -> str:
-    policies = {"nsec3.test": "hashed", "optout.test": "opt-out"}
+    policies = {
+        "nsec3.test": "hashed",
+        "optout.test": "opt-out",
+        "iterated.test": "too-often",
+        "limit.test": "often",
+    }
     signed = {name: policies.get(name, "plain") for name in (*BY_KNOT, "test", ".")}
     text = (
         f"server:\n  listen: {address[0]}@{address[1]}\n  rundir: {folder}\n"
         f"database:\n  storage: {folder}\nlog:\n- target: {folder}/knot.log\n  any: info\npolicy:\n"
         "- id: plain\n  manual: on\n  algorithm: ecdsap256sha256\n"
         "- id: hashed\n  manual: on\n  algorithm: ecdsap256sha256\n  nsec3: on\n"
+        "- id: often\n  manual: on\n  algorithm: ecdsap256sha256\n  nsec3: on\n  nsec3-iterations: 150\n"
+        "- id: too-often\n  manual: on\n  algorithm: ecdsap256sha256\n  nsec3: on\n  nsec3-iterations: 151\n"
         "- id: opt-out\n  manual: on\n  algorithm: ecdsap256sha256\n  nsec3: on\n  nsec3-opt-out: on\n"
         "zone:\n"
     )
