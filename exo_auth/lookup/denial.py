@@ -53,13 +53,20 @@ def read_denial(rrsets: Sequence[dns.rrset.RRset], name: dns.name.Name, rdtype: 
     return Denial.NO_NAME if proofs.is_covered(wildcard) else Denial.UNPROVEN
 
 
-def denies_exact_name(rrsets: Sequence[dns.rrset.RRset], name: dns.name.Name, labels: int) -> bool:
-    """Is it proven that an answer from a wildcard of so many labels hides no better match? RFC 4035 §5.3.4."""
+def denies_exact_name(rrsets: Sequence[dns.rrset.RRset], name: dns.name.Name, labels: int) -> Denial:
+    """Say whether an answer from a wildcard of so many labels hides no better match: NO_NAME when that is proven.
+
+    RFC 4035 §5.3.4, RFC 5155 §8.8; UNDECIDED as in §9.2.
+    """
     proofs = _proofs(rrsets)
-    encloser = dns.name.Name(name.labels[-(labels + 1) :])
-    return proofs.undecided or proofs.is_covered(
-        _next_closer(name, encloser) if isinstance(proofs, _Nsec3) else name
-    )
+    if proofs.undecided:
+        return Denial.UNDECIDED
+    if isinstance(proofs, _Nsec):
+        return Denial.NO_NAME if proofs.is_covered(name) else Denial.UNPROVEN
+    closer = _next_closer(name, dns.name.Name(name.labels[-(labels + 1) :]))
+    if not proofs.is_covered(closer):
+        return Denial.UNPROVEN
+    return Denial.UNDECIDED if proofs.opts_out(closer) else Denial.NO_NAME
 
 
 def _proofs(rrsets: Sequence[dns.rrset.RRset]) -> _Nsec | _Nsec3:
@@ -74,6 +81,11 @@ def _of_types(types: frozenset[int], rdtype: int) -> Denial:
     if is_cut:  # RFC 6840 §4.4: the parent speaks of nothing but DS there
         return Denial.UNSIGNED_DELEGATION if rdtype == dns.rdatatype.DS else Denial.UNPROVEN
     return Denial.NO_TYPE
+
+
+def _ends_above(types: frozenset[int]) -> bool:
+    """Does the zone say nothing about names below one with these types: another zone does, or a DNAME?"""
+    return dns.rdatatype.DNAME in types or (dns.rdatatype.NS in types and dns.rdatatype.SOA not in types)
 
 
 def _next_closer(name: dns.name.Name, encloser: dns.name.Name) -> dns.name.Name:
@@ -126,10 +138,7 @@ class _Nsec:
         for owner, rdata in self._spans:
             following = rdata.next
             is_between = owner < name < following if owner < following else owner < name  # the last one wraps
-            types = _bitmap(rdata)
-            is_above_cut = name.is_subdomain(owner) and (
-                dns.rdatatype.DNAME in types or (dns.rdatatype.NS in types and dns.rdatatype.SOA not in types)
-            )
+            is_above_cut = name.is_subdomain(owner) and _ends_above(_bitmap(rdata))
             if is_between and not is_above_cut:  # RFC 6840 §4.1
                 return owner, following
         return None
@@ -167,7 +176,10 @@ class _Nsec3:
         """Find the longest name above that exists, whose child on the way does not (RFC 5155 §8.3)."""
         closer: dns.name.Name | None = None
         for ancestor in _ancestors(name):
-            if self.types_at(ancestor) is not None:
+            types = self.types_at(ancestor)
+            if types is not None and _ends_above(types):  # RFC 5155 §8.3: what is below is said elsewhere
+                return None
+            if types is not None:
                 return ancestor if closer is not None and self.is_covered(closer) else None
             closer = ancestor
         return None

@@ -30,9 +30,9 @@ from exo_auth.lookup.batch import Batch
 from exo_auth.lookup.denial import Denial, denies_exact_name, read_denial
 from exo_auth.lookup.name_servers import Reply, Verdict
 from exo_auth.lookup.recorded import OfOneKind
-from exo_auth.lookup.search import LONGEST_CHAIN, Search
+from exo_auth.lookup.search import Search
 from exo_auth.lookup.trust_anchors import ROOT_ANCHORS, Anchors
-from exo_auth.lookup.wire import Data
+from exo_auth.lookup.wire import NOERROR, NXDOMAIN, TYPES, Data
 
 _SECURE, _INSECURE = Trust.SECURE, Trust.INSECURE
 _BOGUS, _INDETERMINATE = Trust.BOGUS, Trust.INDETERMINATE
@@ -55,6 +55,16 @@ class _Zone:
     keys: dns.rrset.RRset
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What one reply says about one name, as far as it is signed; None where nothing is."""
+
+    judgement: Judgement
+    kind: int | None = None  # the type of the records that were validated
+    ttl: int | None = None  # how long they may be remembered, seconds
+    is_absent: bool | None = None  # the name itself, whatever the RCODE says, which nobody signs
+
+
 _NoCut = None  # no zone begins at that name
 _Step = _Zone | Judgement | None
 
@@ -73,35 +83,14 @@ class ValidatingResolver(OfOneKind):
 
     async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
         """Ask, validate, and answer from what was validated."""
-        judgement = await self._validator.judge(name, rdtype)
-        answer = await self._answer(name, rdtype)
-        if isinstance(answer, LookupFailed):
-            return answer
-        if judgement.status is _BOGUS:
-            return LookupFailed(
-                FailureReason.BOGUS, judgement.detail, temporary=False, via=answer.via, server=answer.server
-            )
-        if judgement.status is _INDETERMINATE:
-            return LookupFailed(
-                FailureReason.SERVFAIL,
-                f"{rdtype} {name} cannot be validated: {judgement.detail}",
-                temporary=True,
-                server=answer.server,
-            )
+        answer, judgement = await self._validator.follow(name, rdtype)
         if isinstance(answer, Found):
             return replace(answer, authenticated=judgement.status is _SECURE, judgement=judgement)
         return answer
 
     async def judge(self, name: DomainName, rdtype: str) -> Judgement:
         """Say how far the answer to a question may be believed, and why."""
-        return await self._validator.judge(name, rdtype)
-
-    async def _answer(self, name: DomainName, rdtype: str) -> Answer[Data]:
-        search = Search(name, rdtype, Batch(1), 0)
-        while True:
-            answer = search.read(await self._source.signed(search.at, rdtype))
-            if answer is not None:
-                return answer
+        return (await self._validator.follow(name, rdtype))[1]
 
 
 class Validator:
@@ -113,58 +102,98 @@ class Validator:
         self._now = now
         self._steps: dict[dns.name.Name, asyncio.Task[_Step]] = {}
 
-    async def judge(self, name: DomainName, rdtype: str) -> Judgement:
-        """Say how far the answer to a question may be believed, over all its CNAMEs."""
+    async def follow(self, name: DomainName, rdtype: str) -> tuple[Answer[Data], Judgement]:
+        """Give an answer over all its CNAMEs, and how far it may be believed: as far as the weakest of them.
+
+        Of each reply only what it says about the name that was asked for is read: that alone was validated.
+        """
+        search = Search(name, rdtype, Batch(1), 0)
+        weakest: Judgement | None = None
+        while True:
+            said, judgement = await self._look_at(search.at, rdtype)
+            if judgement.status is _INSECURE:
+                weakest = weakest or judgement
+            answer = search.read(said)
+            if isinstance(answer, LookupFailed):
+                return answer, judgement
+            if answer is not None:
+                return answer, weakest or judgement
+
+    async def _look_at(self, name: DomainName, rdtype: str) -> tuple[Verdict, Judgement]:
+        """Ask about one name, following nothing; what must not be believed is a failed look-up."""
         at = _dns_name(name)
-        for _ in range(LONGEST_CHAIN + 1):
-            zone = await self._zone_of(at)
-            if isinstance(zone, Judgement):
-                return zone
-            message = await self._message(at, rdtype)
-            if isinstance(message, Judgement):
-                return message
-            following = self._judge_one(zone, message, at, dns.rdatatype.from_text(rdtype))
-            if isinstance(following, Judgement):
-                return following
-            at = following
-        return Judgement(_BOGUS, detail=f"the CNAMEs of {name} do not end")
+        zone = await self._zone_of(at)
+        if isinstance(zone, Judgement) and zone.status is not _INSECURE:
+            return _disbelieved(name, rdtype, zone), zone
+        reply = await self._source.signed(name, rdtype)
+        if not isinstance(reply, Reply):
+            return reply, Judgement(_INDETERMINATE, name.ascii, reply.detail)
+        if isinstance(zone, Judgement):
+            return _said_of(name, rdtype, reply, _Judged(zone)), zone
+        message = _read(name.ascii, reply)
+        if isinstance(message, Judgement):
+            return _disbelieved(name, rdtype, message, reply.server), message
+        judged = self._judge_one(zone, message, at, dns.rdatatype.from_text(rdtype))
+        if judged.judgement.status is _BOGUS:
+            return _disbelieved(name, rdtype, judged.judgement, reply.server), judged.judgement
+        return _said_of(name, rdtype, reply, judged), judged.judgement
 
     def _judge_one(
         self, zone: _Zone, message: dns.message.Message, at: dns.name.Name, rdtype: dns.rdatatype.RdataType
-    ) -> Judgement | dns.name.Name:
-        """Judge what a message says about one name; gives the target where it is an alias that holds."""
+    ) -> _Judged:
+        """Judge what a message says about one name: its records, its alias, or their absence."""
         for rrset in message.answer:
             if rrset.rdtype == dns.rdatatype.DNAME and at.is_subdomain(rrset.name) and at != rrset.name:
                 return self._renamed(zone, message, at, rrset)
         for kind in (rdtype, dns.rdatatype.CNAME):
             found = _rrset(message.answer, at, kind)
-            if found is None:
-                continue
-            if why := self._flaw(zone, message, message.answer, found):
-                return _judgement(_BOGUS, zone, why)
-            if kind == rdtype:
-                return _judgement(_SECURE, zone, "")
-            target: dns.name.Name = found[0].target
-            return target
+            if found is not None:
+                return self._judge_records(zone, message, found)
         denial = self._denial(zone, message, at, rdtype)
         if denial is Denial.UNDECIDED:
-            return _judgement(_INSECURE, zone, f"{_text(zone.name)} leaves open whether {_text(at)} exists")
+            words = f"the NSEC3 records of {_text(zone.name)} leave open whether {_text(at)} exists"
+            return _Judged(_judgement(_INSECURE, zone, words))
         if denial in (Denial.NO_NAME, Denial.NO_TYPE):
-            return _judgement(_SECURE, zone, "")
-        kind_text = dns.rdatatype.to_text(rdtype)
-        return _judgement(_BOGUS, zone, f"nothing signed proves that {_text(at)} has no {kind_text}")
+            return _Judged(_judgement(_SECURE, zone, ""), is_absent=denial is Denial.NO_NAME)
+        words = f"nothing signed proves that {_text(at)} has no {dns.rdatatype.to_text(rdtype)}"
+        return _Judged(_judgement(_BOGUS, zone, words))
+
+    def _judge_records(self, zone: _Zone, message: dns.message.Message, found: dns.rrset.RRset) -> _Judged:
+        if why := self._flaw(zone, message.answer, found):
+            return _Judged(_judgement(_BOGUS, zone, why))
+        applies = self._wildcard_applies(zone, message, found)
+        what = f"{dns.rdatatype.to_text(found.rdtype)} of {_text(found.name)}"
+        if applies is Denial.UNPROVEN:
+            words = f"{what} comes from a wildcard, and nothing proves that the name itself does not exist"
+            return _Judged(_judgement(_BOGUS, zone, words))
+        ttl = _trusted_ttl(message.answer, found, self._now())
+        if applies is Denial.UNDECIDED:
+            words = (
+                f"{what} comes from a wildcard, and {_text(zone.name)} leaves open whether the name exists"
+            )
+            return _Judged(_judgement(_INSECURE, zone, words), found.rdtype, ttl)
+        return _Judged(_judgement(_SECURE, zone, ""), found.rdtype, ttl)
+
+    def _wildcard_applies(self, zone: _Zone, message: dns.message.Message, found: dns.rrset.RRset) -> Denial:
+        """Is the name itself proven absent, where records come from a wildcard? RFC 4035 §5.3.4."""
+        labels = _signed_labels(message.answer, found)
+        if labels == _labels(found.name):
+            return Denial.NO_NAME
+        return denies_exact_name(self._proofs(zone, message), found.name, labels)
 
     def _renamed(
         self, zone: _Zone, message: dns.message.Message, at: dns.name.Name, rename: dns.rrset.RRset
-    ) -> Judgement | dns.name.Name:
-        """Follow a DNAME; the CNAME that comes with it is not signed, but must be what follows (RFC 6672 §5.3.1)."""
-        if why := self._flaw(zone, message, message.answer, rename):
-            return _judgement(_BOGUS, zone, why)
+    ) -> _Judged:
+        """Judge a DNAME; the CNAME that comes with it is not signed, but must be what follows (RFC 6672 §5.3.1)."""
+        judged = self._judge_records(zone, message, rename)
+        if judged.judgement.status is _BOGUS:
+            return judged
         target: dns.name.Name = at.relativize(rename.name).concatenate(rename[0].target)
         alias = _rrset(message.answer, at, dns.rdatatype.CNAME)
-        if alias is not None and alias[0].target != target:
-            return _judgement(_BOGUS, zone, f"the CNAME of {_text(at)} is not what the DNAME above it says")
-        return target
+        if alias is None or [record.target for record in alias] != [target]:
+            words = f"the CNAME of {_text(at)} is not what the DNAME above it says"
+            return _Judged(_judgement(_BOGUS, zone, words))
+        return replace(judged, kind=dns.rdatatype.CNAME)
 
     async def _zone_of(self, name: dns.name.Name) -> _Zone | Judgement:
         """Descend from the nearest anchor to the zone that holds a name."""
@@ -203,8 +232,9 @@ class Validator:
             return message
         delegation = _rrset(message.answer, child, dns.rdatatype.DS)
         if delegation is not None:
-            if why := self._flaw(parent, message, message.answer, delegation):
-                return _judgement(_BOGUS, parent, why)
+            judgement = self._judge_records(parent, message, delegation).judgement
+            if judgement.status is not _SECURE:
+                return judgement
             usable = [ds for ds in delegation if _is_supported(ds)]
             if not usable:
                 words = f"{_text(child)} is signed with algorithms that are not supported here"
@@ -213,7 +243,10 @@ class Validator:
         if any(child.is_subdomain(rrset.name) for rrset in message.answer):  # an alias, which is no zone
             return _NoCut
         denial = self._denial(parent, message, child, dns.rdatatype.DS)
-        if denial in (Denial.UNSIGNED_DELEGATION, Denial.UNDECIDED):
+        if denial is Denial.UNDECIDED:
+            words = f"the NSEC3 records of {_text(parent.name)} leave open whether {_text(child)} is a zone of its own"
+            return _judgement(_INSECURE, parent, words)
+        if denial is Denial.UNSIGNED_DELEGATION:
             words = f"{_text(parent.name)} has no DS record for {_text(child)}, so that zone is not signed for others"
             return _judgement(_INSECURE, parent, words)
         if denial is Denial.UNPROVEN:
@@ -237,7 +270,7 @@ class Validator:
         if not meant:
             return Judgement(_BOGUS, _label(name), f"no DNSKEY of {_text(name)} is the one that {by} names")
         entry = _Zone(name, dns.rrset.from_rdata_list(name, keys.ttl, meant))
-        if why := self._flaw(entry, message, message.answer, keys):
+        if why := self._flaw(entry, message.answer, keys):
             return Judgement(_BOGUS, _label(name), why)
         usable = [key for key in keys if key.flags & _ZONE_KEY]
         return _Zone(name, dns.rrset.from_rdata_list(name, keys.ttl, usable))
@@ -251,17 +284,13 @@ class Validator:
             rrset
             for rrset in message.authority
             if rrset.rdtype in (dns.rdatatype.NSEC, dns.rdatatype.NSEC3)
-            and not self._flaw(zone, None, message.authority, rrset)
+            and not self._flaw(zone, message.authority, rrset)
+            # what a wildcard's own NSEC says would else be said of every name that it could stand for
+            and _signed_labels(message.authority, rrset) == _labels(rrset.name)
         ]
 
-    def _flaw(
-        self,
-        zone: _Zone,
-        message: dns.message.Message | None,
-        section: list[dns.rrset.RRset],
-        rrset: dns.rrset.RRset,
-    ) -> str:
-        """Say why records are not to be believed, "" when the zone has signed them. `message` proves wildcards."""
+    def _flaw(self, zone: _Zone, section: list[dns.rrset.RRset], rrset: dns.rrset.RRset) -> str:
+        """Say why records are not to be believed, "" when the zone has signed them, or the wildcard they come from."""
         what = f"{dns.rdatatype.to_text(rrset.rdtype)} of {_text(rrset.name)}"
         signatures = _signatures(section, rrset)
         if signatures is None:
@@ -271,21 +300,58 @@ class Validator:
             dns.dnssec.validate(rrset, signatures, {zone.name: zone.keys}, None, now)
         except (dns.exception.DNSException, ValueError):
             return f"{what}: {_why_not(zone, signatures, now)}"
-        labels = min(signature.labels for signature in signatures)
-        if message is None or len(rrset.name) - 1 <= labels or rrset.name.is_wild():
-            return ""
-        if denies_exact_name(self._proofs(zone, message), rrset.name, labels):
-            return ""
-        return f"{what} comes from a wildcard, and nothing proves that the name itself does not exist"
+        return ""
 
     async def _message(self, name: dns.name.Name, rdtype: str) -> dns.message.Message | Judgement:
         verdict = await self._source.signed(DomainName(_label(name)), rdtype)
         if not isinstance(verdict, Reply):
             return Judgement(_INDETERMINATE, _label(name), verdict.detail)
-        try:
-            return dns.message.from_wire(verdict.message.octets)
-        except dns.exception.DNSException as error:
-            return Judgement(_INDETERMINATE, _label(name), f"the answer cannot be read: {error}")
+        return _read(_label(name), verdict)
+
+
+def _read(name: str, reply: Reply) -> dns.message.Message | Judgement:
+    try:
+        return dns.message.from_wire(reply.message.octets)
+    except dns.exception.DNSException as error:
+        return Judgement(_INDETERMINATE, name, f"the answer cannot be read: {error}")
+
+
+def _said_of(name: DomainName, rdtype: str, reply: Reply, judged: _Judged) -> Reply:
+    """Keep of a reply what it says about one name, so that nothing is read that was not validated."""
+    message = reply.message
+    own = [record for record in message.answers if record.owner == name.ascii]
+    kinds = (TYPES[rdtype], TYPES["CNAME"]) if judged.kind is None else (judged.kind,)
+    kept = next(filter(None, ([r for r in own if r.type == kind] for kind in kinds)), [])
+    if kept:
+        records = tuple(r if judged.ttl is None else r._replace(ttl=min(r.ttl, judged.ttl)) for r in kept)
+        return reply._replace(message=message._replace(rcode=NOERROR, answers=records, authority=()))
+    rcode = message.rcode if judged.is_absent is None else NXDOMAIN if judged.is_absent else NOERROR
+    return reply._replace(message=message._replace(rcode=rcode, answers=()))
+
+
+def _disbelieved(
+    name: DomainName, rdtype: str, judgement: Judgement, server: str | None = None
+) -> LookupFailed:
+    if judgement.status is _BOGUS:
+        return LookupFailed(FailureReason.BOGUS, judgement.detail, temporary=False, server=server)
+    words = f"{rdtype} {name} cannot be validated: {judgement.detail}"
+    return LookupFailed(FailureReason.SERVFAIL, words, temporary=True, server=server)
+
+
+def _signed_labels(section: list[dns.rrset.RRset], rrset: dns.rrset.RRset) -> int:
+    """Give how many labels the signed owner has; less than the owner's came from a wildcard (RFC 4034 §3.1.3)."""
+    signatures = _signatures(section, rrset) or ()
+    return min((signature.labels for signature in signatures), default=0)
+
+
+def _labels(name: dns.name.Name) -> int:
+    return len(name) - 1 - name.is_wild()
+
+
+def _trusted_ttl(section: list[dns.rrset.RRset], rrset: dns.rrset.RRset, now: float) -> int:
+    """Give how long records may be remembered, in seconds: no longer than they are signed for (RFC 4035 §5.3.3)."""
+    signatures = _signatures(section, rrset) or ()
+    return max(0, min((min(s.original_ttl, int(s.expiration - now)) for s in signatures), default=0))
 
 
 def _why_not(zone: _Zone, signatures: dns.rrset.RRset, now: float) -> str:
