@@ -354,7 +354,9 @@ def _shared_findings(facts: DkimFacts) -> Iterator[Finding]:
             seen=f"*._domainkey.{facts.domain} TXT {wildcard.values[0].text[:60]}",
             remedy="remove the wildcard: it makes absent selectors look present (RFC 6376 §6.1.2)",
         )
-    elif isinstance(wildcard, LookupFailed):
+    elif isinstance(wildcard, LookupFailed) and not any(
+        isinstance(facts.dns.selector(name).cname, LookupFailed) for name in SELECTORS
+    ):
         yield could_not_look(facts.domain, f"*._domainkey.{facts.domain}", "TXT", wildcard)
     first, second = (_key_record(facts.dns.selector(name).key) for name in SELECTORS)
     if first and second and not first.is_revoked and first.same_key_as(second):

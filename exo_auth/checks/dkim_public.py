@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.evidence import could_not_look, evidence, shortened
-from exo_auth.checks.finding import Evidence, Finding
+from exo_auth.checks.finding import Evidence, Finding, Severity
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Found, LookupFailed, MailDns, Missing, MissingKind, Seen, SelectorDns
@@ -31,8 +31,6 @@ def _findings(facts: MailDns) -> Iterator[Finding]:
             seen=f"*._domainkey.{domain} TXT {shortened(facts.wildcard.values[0].text)}",
         )
         return
-    if isinstance(facts.wildcard, LookupFailed):  # then “found” proves nothing
-        yield could_not_look(domain, f"*._domainkey.{domain}", "TXT", facts.wildcard)
     if all(
         isinstance(s.key, Missing) and isinstance(s.cname, Missing) and not _is_doubled(s) for s in selectors
     ):
@@ -43,8 +41,11 @@ def _findings(facts: MailDns) -> Iterator[Finding]:
             seen=f"selector1._domainkey.{domain}, selector2._domainkey.{domain}: absent",
         )
         return
-    for selector in selectors:
-        yield from _selector_findings(domain, selector)
+    told = [one for selector in selectors for one in _selector_findings(domain, selector)]
+    yield from told
+    if isinstance(facts.wildcard, LookupFailed) and not any(one.severity is Severity.UNKNOWN for one in told):
+        # what was found proves nothing where a wildcard may have answered
+        yield could_not_look(domain, f"*._domainkey.{domain}", "TXT", facts.wildcard)
     keys = [_key(selector) for selector in selectors]
     if keys[0] is not None and keys[1] is not None and keys[0].same_key_as(keys[1]):
         yield finding(

@@ -67,7 +67,7 @@ def _zone_findings(facts: DomainFacts) -> Iterator[Finding]:
             seen=f"*.{domain} TXT {shortened(facts.wildcard.values[0].text)}",
             evidence=(evidence(f"*.{domain}", "TXT", facts.wildcard),),
         )
-    elif isinstance(facts.wildcard, LookupFailed):
+    elif isinstance(facts.wildcard, LookupFailed) and not isinstance(soa, LookupFailed):  # told once
         yield could_not_look(domain, f"*.{domain}", "TXT", facts.wildcard)
     if isinstance(soa, Found) and not soa.authenticated:
         yield finding(

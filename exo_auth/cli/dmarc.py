@@ -85,17 +85,16 @@ def lint(
     common: Common,
     record: Annotated[str, typer.Argument(metavar="RECORD", help="The text of a record, in quotes.")],
 ) -> None:
-    """Tell the faults of a DMARC record, each at its place. DNS is not asked.
+    """Take a DMARC record apart in plain words, with its faults at their place. DNS is not asked.
 
     Example:  exo-auth dmarc lint 'v=DMARC1; p=reject; rua=mailto:dmarc@contoso.com'
     """
-    from exo_auth.errors import RecordSyntaxError
-    from exo_auth.render.dmarc_text import dmarc_lint_text
-    from exo_auth.run.records import read_dmarc
+    from exo_auth.render.dmarc_terms import dmarc_apart
+    from exo_auth.render.record_terms import apart_text
 
-    parsed = read_dmarc(record)
-    put(dmarc_lint_text(record, parsed, common.settings().output))
-    raise typer.Exit(EXIT_WRONG if isinstance(parsed, RecordSyntaxError) or parsed.faults else 0)
+    apart = dmarc_apart(record)
+    put(apart_text(apart, common.settings().output))
+    raise typer.Exit(EXIT_WRONG if apart.faults else 0)
 
 
 Words = Annotated[

@@ -84,13 +84,12 @@ def lint(
 
     Example:  exo-auth spf lint 'v=spf1 include:spf.protection.outlook.com -all'
     """
-    from exo_auth.errors import RecordSyntaxError
-    from exo_auth.render.spf_text import spf_lint_text
-    from exo_auth.run.records import read_spf
+    from exo_auth.render.record_terms import apart_text
+    from exo_auth.render.spf_terms import spf_apart
 
-    parsed = read_spf(record)
-    put(spf_lint_text(record, parsed, common.settings().output))
-    raise typer.Exit(EXIT_WRONG if isinstance(parsed, RecordSyntaxError) else 0)
+    apart = spf_apart(record)
+    put(apart_text(apart, common.settings().output))
+    raise typer.Exit(EXIT_WRONG if apart.faults else 0)
 
 
 Add = Annotated[

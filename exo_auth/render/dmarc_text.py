@@ -1,4 +1,4 @@
-"""DMARC: which policy governs a name, and records taken apart (render, pure)."""
+"""DMARC: which policy governs a name (render, pure)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 
 from exo_auth.checks.alignment import Alignment
 from exo_auth.checks.dmarc_policy import DmarcVerdict
-from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dmarc import WalkStep
-from exo_auth.records.dmarc import DmarcRecord
 from exo_auth.render.document import to_text
 from exo_auth.render.safe_text import visible
 
@@ -81,36 +79,6 @@ def _alignment_sentence(one: Alignment) -> str:
 
 def _mode(strict: bool) -> str:
     return "strict" if strict else "relaxed"
-
-
-def dmarc_lint_text(text: str, parsed: DmarcRecord | RecordSyntaxError, output: str) -> str:
-    """Tell the faults and historic tags of a record, each at its place."""
-    if isinstance(parsed, RecordSyntaxError):
-        faults = [{"tag": "", "message": parsed.message, "position": parsed.position}]
-        historic: list[str] = []
-    else:
-        faults = [{"tag": f.tag, "message": f.message, "position": f.position} for f in parsed.faults]
-        historic = [
-            f"{tag}={value} is historic and ignored (RFC 9989 §9.3)" for tag, value in parsed.historic
-        ]
-        if parsed.is_void:
-            historic.append("RFC 9989 receivers apply no DMARC: no valid policy, and no valid rua (§4.10.1)")
-    if output == "json":
-        return to_text(
-            {
-                "schema": "exo-auth/dmarc-lint/1",
-                "record": text,
-                "valid": not faults,
-                "faults": faults,
-                "notes": historic,
-            }
-        )
-    lines = [visible(text)]
-    lines += [f"{' ' * int(str(fault['position']))}^ {visible(str(fault['message']))}" for fault in faults]
-    lines += [f"note: {visible(note)}" for note in historic]
-    return "\n".join(
-        [*lines, "right" if not faults else f"{len(faults)} fault{'s' if len(faults) > 1 else ''}"]
-    )
 
 
 def verdict_document(verdict: DmarcVerdict) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def test_a_signature_is_read_written_and_explained() -> None:
     assert dkim_signature.parse(dkim_signature.render(parsed)) == parsed
     told = record_text(f"DKIM-Signature: {SIGNATURE}; l=5; x=9", "table")
     assert "s1._domainkey.a.test" in told
-    assert "text can be added behind it" in told
+    assert "anybody can add text behind them" in told
 
 
 @given(st.text(max_size=200))

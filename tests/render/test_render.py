@@ -16,7 +16,7 @@ import pytest
 import sarif_pydantic
 from hypothesis import given
 from hypothesis import strategies as st
-from scenes import NOW, accepted, config, key_text, mail_dns, name, rotated, scene, without_cname
+from scenes import NOW, accepted, config, mail_dns, name, rotated, scene, without_cname
 
 from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.dmarc_policy import DmarcVerdict
@@ -377,25 +377,6 @@ def test_an_spf_result_is_told_with_its_path() -> None:
     assert "\x1b" not in told
     assert told.endswith("fail  2 of 10 lookups, 1 of 2 void")
     jsonschema.validate(json.loads(spf_result_text(SPF, "json")), json.loads(schema_text("spf-test")))
-
-
-APART = [  # record, parts of what is told, reason
-    ("v=spf1 a -all", ["may send", "must not send"], "SPF"),
-    ("v=spf1 foo", ["^ ", "unknown mechanism"], "SPF with a fault"),
-    ("v=DMARC1; p=none; rua=mailto:a@b.c", ["where aggregate reports go", "right"], "DMARC"),
-    ("v=DMARC1; p=none; p=none", ["occurs twice"], "DMARC with a fault"),
-    ("v=DKIM1; p=", ["revoked"], "a revoked key"),
-    (key_text(1) + " t=y", ["rsa, 2048 bits", "may treat"], "a key under test"),
-    ("v=DKIM1; p=x", ["^ "], "a key with a fault"),
-]
-
-
-@pytest.mark.parametrize(("text", "parts", "reason"), APART, ids=[row[2] for row in APART])
-def test_records_are_taken_apart(text: str, parts: list[str], reason: str) -> None:
-    assert is_record(text)
-    told = record_text(text, "table")
-    assert all(part in told for part in parts), reason
-    assert json.loads(record_text(text, "json"))["record"] == text
 
 
 def test_what_is_no_record_is_named() -> None:
