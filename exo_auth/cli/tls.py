@@ -309,7 +309,7 @@ def force(
     common: Common,
     writing: Writing,
     partners: Partners,
-    verify: VerifyWord = "encryption",
+    verify: VerifyWord = "",
     tls_domain: TlsDomain = "",
     enforce: Mode = None,
     priority: Priority = None,
@@ -318,23 +318,27 @@ def force(
 ) -> None:
     """Force TLS with a partner by what fits: a rule for encryption alone, a connector for certificates.
 
-    Where a connector of ours carries the partner's mail already, it is that which is set. Rules before it that stop
+    Where a connector of ours carries the partner's mail already, it is that which is set, and without --verify it demands
+    no less than now. Rules before it that stop
     processing, and connectors that carry the mail otherwise, are found and told.
 
     Example:  exo-auth tls force fabrikam.com --verify certificate
     """
     from dataclasses import replace
 
+    from exo_auth.checks.partner_tls import Verify
     from exo_auth.run.partner import demand_of
     from exo_auth.run.partner_wishes import RuleWords, rule_wishes
 
+    keeps = frozenset() if verify else frozenset({"verify"})
+    verify = verify or Verify.ENCRYPTION.value
     demand_of(verify, tls_domain)
     words = RuleWords(tuple(partners), "", mode_of(enforce), priority)
     _force(
         common,
         writing,
         lambda settings: [
-            replace(wish, how="", verify=verify, tls_domain=tls_domain.lower())
+            replace(wish, how="", verify=verify, tls_domain=tls_domain.lower(), keeps=keeps)
             for wish in rule_wishes(settings, words)
         ],
         probe_wish(asks_hosts=not no_probe, port=port),

@@ -42,6 +42,7 @@ class PartnerWish:
     smtp_dane_mode: str = ""  # Opportunistic, Mandatory or None
     requires_inbound_tls: bool = False  # also make an inbound connector that demands TLS
     inbound_enabled: bool | None = None
+    keeps: frozenset[str] = frozenset()  # of mode, terms and verify: in which what stands is left
 
     @property
     def name(self) -> str:

@@ -15,11 +15,15 @@ CONSEQUENCE = {
 }
 
 
-def choose_way(flow: MailFlow, wish: PartnerWish) -> str:
-    """Say what fits: a connector where a certificate counts, or where ours carries the mail already; else a rule."""
-    if wish.verify != "encryption" or wish.wants_inbound:
-        return "connector"
-    return "connector" if any(one.name == wish.name for one in flow.outbound) else "rule"
+def choose_way(flow: MailFlow, wish: PartnerWish) -> tuple[str, str]:
+    """Say what fits, and why: a connector where a certificate counts, or where ours carries the mail; else a rule."""
+    if wish.verify != "encryption":
+        return "connector", "no rule can demand a certificate"
+    if wish.wants_inbound:
+        return "connector", "what comes in is meant, too"
+    if any(one.name == wish.name for one in flow.outbound):
+        return "connector", "it carries this mail already"
+    return "rule", "encryption alone is asked for, and a rule can audit before it acts"
 
 
 def conflicts(flow: MailFlow, wish: PartnerWish) -> tuple[str, ...]:

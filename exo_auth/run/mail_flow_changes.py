@@ -42,6 +42,7 @@ from exo_auth.plan.outcome import Outcome
 from exo_auth.plan.partner_wish import MailFlow, PartnerWish
 from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.rule_order import choose_way, weaknesses
+from exo_auth.plan.tls_strength import no_weaker
 from exo_auth.run.partner import look_at_partner
 from exo_auth.run.session import ReadingSession
 from exo_auth.run.trades import Trade
@@ -154,9 +155,11 @@ def plan_partners(
     flow = look_at_mail_flow(session, wishes)
     parts = _Parts()
     for given in wishes:
-        wish = given if given.how else replace(given, how=choose_way(flow, given))
+        how, why = (given.how, "") if given.how else choose_way(flow, given)
+        wish, kept = no_weaker(flow, replace(given, how=how))
         made, held = plan_partner(flow, wish)
-        parts.told += weaknesses(flow, wish)
+        made = [replace(one, because=f"{one.because}; a {how}, as {why}") for one in made] if why else made
+        parts.told += (*kept, *weaknesses(flow, wish))
         if made:
             say(f"looking at {wish.partner.unicode}")
             closed, told = _look_first(session, wish, probing)

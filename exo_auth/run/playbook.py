@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a playbook: `do` is a key of the reader's WITH, `values` what it was given, as texts.
+    """One step of a playbook: `do` is a key of WITH, `values` what it was told, as texts, defaults put in.
 
     It is for those of the playbook's domains that `domains` meets (empty: all) and `excepted` does not. Its changes
     wait until the `gates` are open, and until `after` has passed since the domain was through the stages before.
@@ -41,9 +41,9 @@ class Stage:
     gates: tuple[Gate, ...] = ()
     after: timedelta | None = None
 
-    def value(self, key: str, default: str = "") -> str:
-        """Give the first value of a key."""
-        return next(iter(self.values.get(key, ())), default)
+    def value(self, key: str) -> str:
+        """Give the value of a key, "" where it has none."""
+        return next(iter(self.values.get(key, ())), "")
 
 
 @dataclass(frozen=True)

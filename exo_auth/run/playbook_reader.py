@@ -3,52 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from exo_auth.checks.gates import Gate
 from exo_auth.errors import ConfigError, InputError
-from exo_auth.plan.dane_move import DaneStep
-from exo_auth.plan.record_set import Part
 from exo_auth.plan.selection import EVERY, NOBODY, tag_of
 from exo_auth.run import yaml_nodes
 from exo_auth.run.config_schema import nearest
 from exo_auth.run.config_values import SettingError, tags_from_node
 from exo_auth.run.durations import parse_duration
 from exo_auth.run.playbook import Place, Playbook, Stage
+from exo_auth.run.playbook_keys import ABOUT_OTHERS, KEYS, POLICY, STAGE_KEYS, VERBS, VERSION, WITH, Key
 from exo_auth.run.yaml_nodes import Entry, Node
-
-VERSION = "1"
-VERBS = ("all", "enable", "rotate", "upgrade-keys")
-POLICY = {"max_key_age": "policy.dkim.max_key_age", "key_size": "policy.dkim.key_size"}
-KEYS = ("version", "do", "domains", "except", "tags", "policy", "variables", "stages")
-STAGE_KEYS = ("name", "do", "domains", "except", "after", "gate", "with")
-WITH: Mapping[str, tuple[str, ...]] = {  # what each kind of stage takes
-    **dict.fromkeys(VERBS, ()),
-    "inventory": (),
-    "publish": ("records", "rua", "tls_rua", "policy_host"),
-    "park": ("rua", "loss"),
-    "advance-dmarc": ("to", "rua", "observe"),
-    "publish-mta-sts": ("mode",),
-    "advance-mta-sts": ("to", "observe"),
-    "enforce-tls": ("partners", "mode", "verify", "tls_domain"),
-    "dane": ("step", "probe"),
-}
-# Stages that are about others than the tenant's domains, so that no domains can be chosen for them.
-ABOUT_OTHERS = frozenset({"enforce-tls"})
-WORDS: Mapping[tuple[str, str], tuple[str, ...]] = {  # what may stand behind a key, where it is one of a few
-    ("publish", "records"): tuple(Part),
-    ("park", "loss"): ("refuse", "allow"),  # of senders that SPF names today
-    ("advance-dmarc", "to"): ("none", "quarantine", "reject"),
-    ("publish-mta-sts", "mode"): ("testing", "enforce", "none"),
-    ("advance-mta-sts", "to"): ("none", "testing", "enforce"),
-    ("dane", "step"): tuple(DaneStep),
-    ("dane", "probe"): ("required", "optional"),
-    ("enforce-tls", "mode"): ("audit", "enforce"),
-    ("enforce-tls", "verify"): ("encryption", "certificate", "domain"),
-}
-DURATIONS = frozenset({("advance-dmarc", "observe"), ("advance-mta-sts", "observe")})
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _VARIABLE_NAME = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
@@ -154,7 +122,7 @@ class _Reader:
         """Read what decides when a key is due, by the keys of the settings table."""
         if entry is None:
             return {}
-        found = _mapping(entry.value, tuple(POLICY), self.file)
+        found = _mapping(entry.value, POLICY, self.file)
         return {POLICY[key]: self.text(one.value) for key, one in found.items()}
 
     def tags(self, entry: Entry | None) -> dict[str, tuple[str, ...]]:
@@ -191,12 +159,12 @@ class _Reader:
             if key in entries and kind in ABOUT_OTHERS:
                 text = f"“{kind}” is about others than the tenant's domains: it takes no “{key}”"
                 raise _at(entries[key], self.file, text, "leave it out")
-        given = entries.get("with")
-        values = _mapping(given.value, WITH[kind], self.file) if given else {}
+        told = entries.get("with")
+        given = _mapping(told.value, WITH[kind], self.file) if told else {}
         return Stage(
             entries["name"].value.text if "name" in entries else kind,
             kind,
-            {key: self._values(entry.value, kind, key) for key, entry in values.items()},
+            self._told(WITH[kind], given),
             self.patterns(entries.get("domains")),
             self.patterns(entries.get("except")),
             self._gates(entries.get("gate")),
@@ -224,23 +192,33 @@ class _Reader:
         except InputError as bad:
             raise _wrong(node, self.file, bad.message, bad.hint or "") from None
 
-    def _values(self, node: Node, kind: str, key: str) -> tuple[str, ...]:
-        found = self.texts(node, key) if node.kind == "a list" else self._parts(node)
-        if (kind, key) in DURATIONS:
+    def _told(self, keys: Mapping[str, Key], given: Mapping[str, Entry]) -> dict[str, tuple[str, ...]]:
+        """Read what stands behind the keys of `with`; what was left out, or is empty, has its default."""
+        found = {}
+        for name, key in keys.items():
+            values = self._values(given[name].value, name, key) if name in given else ()
+            if values or key.default:
+                found[name] = values or tuple(key.default.split(", "))
+        return found
+
+    def _values(self, node: Node, name: str, key: Key) -> tuple[str, ...]:
+        found = self.texts(node, name) if node.kind == "a list" else self._parts(node)
+        if len(found) > 1 and not key.is_list:
+            raise _wrong(node, self.file, f"“{name}” is one value", f"now {', '.join(found)}")
+        if key.is_duration:
             self._duration(node)
-        words = WORDS.get((kind, key), ())
         for value in found:
-            if words and value not in words and value not in map(str.capitalize, words):
-                near = nearest(value.lower(), words)
-                hint = f"did you mean {near}?" if near else f"one of {', '.join(words)}"
-                raise _wrong(node, self.file, f"“{key}” cannot be “{value}”", hint)
+            if key.words and value not in key.words and value not in map(str.capitalize, key.words):
+                near = nearest(value.lower(), key.words)
+                hint = f"did you mean {near}?" if near else f"one of {', '.join(key.words)}"
+                raise _wrong(node, self.file, f"“{name}” cannot be “{value}”", hint)
         return found
 
     def _parts(self, node: Node) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.text(node).split(",") if part.strip())
 
 
-def _mapping(node: Node, keys: tuple[str, ...], file: str) -> Mapping[str, Entry]:
+def _mapping(node: Node, keys: Iterable[str], file: str) -> Mapping[str, Entry]:
     if node.kind != "a mapping":
         raise _wrong(node, file, f"here stands {node.kind} where keys belong", f"one of {', '.join(keys)}")
     for key, entry in node.entries.items():

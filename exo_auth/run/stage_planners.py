@@ -36,8 +36,6 @@ from exo_auth.run.stage_time import Published, last_published
 if TYPE_CHECKING:
     from exo_auth.run.policy_records import MtaStsStep
 
-OBSERVE = "30d"
-OBSERVE_TLS = "14d"  # of TLS reports, before a policy in testing is enforced
 ORDER = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
 
 Say = Callable[[str], None]
@@ -103,12 +101,12 @@ def _after_publication(plan: Plan, published: Mapping[tuple[str, str], Published
 def _dane(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...]) -> Plan:
     """Plan one step of the way to DANE, or without `step` whichever comes next."""
     from exo_auth.plan.dane_move import DaneStep
-    from exo_auth.run.dane_steps import REQUIRED, next_dane_step
+    from exo_auth.run.dane_steps import next_dane_step
     from exo_auth.run.mail_flow_changes import plan_features
 
     if not stage.value("step"):
         return plan_features(session, names, next_dane_step(session))
-    step, probe = DaneStep(stage.value("step")), stage.value("probe", REQUIRED)
+    step, probe = DaneStep(stage.value("step")), stage.value("probe")
     return plan_features(session, names, lambda name: session.dane_looks.part(name, step, probe))
 
 
@@ -117,12 +115,12 @@ def _partners(session: ReadingSession, stage: Stage, say: Say) -> Plan:
     from exo_auth.run.mail_flow_changes import ProbeWish, plan_partners
     from exo_auth.run.partner import demand_of
 
-    verify = stage.value("verify", "encryption")
-    demand_of(verify, stage.value("tls_domain"))
-    how = "rule" if verify == "encryption" else "connector"
-    mode = stage.value("mode", "Audit").capitalize()
+    verify, tls_domain = stage.value("verify").lower(), stage.value("tls_domain").lower()
+    demand_of(verify, tls_domain)
+    keeps = {"terms"} if stage.value("weaken").lower() == "allowed" else {"terms", "mode", "verify"}
+    mode = stage.value("mode").capitalize()
     wishes = [
-        PartnerWish(DomainName.parse(name), how, mode, verify, stage.value("tls_domain"))
+        PartnerWish(DomainName.parse(name), "", mode, verify, tls_domain, keeps=frozenset(keeps))
         for name in stage.values.get("partners", ())
     ]
     return plan_partners(session, wishes, ProbeWish(port=session.settings.smtp_port), say)
@@ -160,7 +158,7 @@ def _records(
         stage.values.get("tls_rua", ()),
         stage.value("policy_host"),
         is_parked=stage.do == "park",
-        allows_loss=stage.value("loss", "refuse").lower() == "allow",
+        allows_loss=stage.value("loss").lower() == "allow",
         parts=frozenset(Part(word.lower()) for word in stage.values.get("records", tuple(Part))),
     )
     configs = {config.domain: config for config in observation.scene.tenant.dkim_configs}
@@ -197,11 +195,11 @@ def _advance(
     from exo_auth.run.policy_records import generate_dmarc, live_policy
     from exo_auth.run.record_export import DomainRecords
 
-    last = policy_named(stage.value("to", "reject")) or Policy.REJECT
+    last = policy_named(stage.value("to")) or Policy.REJECT
     found = []
     deferrals = []
     blockages = []
-    window = parse_duration(stage.value("observe", OBSERVE))
+    window = parse_duration(stage.value("observe"))
     published = last_published(session)
     for name in names:
         try:
@@ -268,8 +266,8 @@ def _advance_mta_sts(
 
     A policy that is in enforce stays there. What is served is announced first, whatever it is: file, then id.
     """
-    last = stage.value("to", Mode.ENFORCE.value)
-    window = parse_duration(stage.value("observe", OBSERVE_TLS))
+    last = stage.value("to")
+    window = parse_duration(stage.value("observe"))
     published = last_published(session)
 
     def decide(name: DomainName, step: Callable[[Mode | None], MtaStsStep]) -> MtaStsStep | Deferral:

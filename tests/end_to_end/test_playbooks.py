@@ -221,6 +221,25 @@ def test_tags_of_the_configuration(plain: Desk, tmp_path: Path) -> None:
         assert (wrong.code, f"{file}:3:10: there is no tag" in wrong.err) == (64, True), wrong
 
 
+def test_what_stands_is_not_weakened(plain: Desk) -> None:
+    line = "apply enforce-tls --var partners=good.partner.example"
+    made = plain.run(f"{line} --yes")
+    assert "a rule, as encryption alone is asked for, and a rule can audit before it acts" in made.out
+    rule = "good.partner.example --except-header X-Class:public"
+    assert plain.run(f"tls rule set {rule} --enforce --yes").code == 0
+
+    def stands() -> tuple[str, bool]:
+        (one,) = json.loads(plain.run("tls rule list -o json").out)["rules"]
+        return one["mode"], bool(one["exceptions"])
+
+    assert json.loads(plain.run(f"{line} --yes -o json").out)["changes"] == []
+    kept = json.loads(plain.run(f"{line} --var mode=Audit --yes -o json").out)
+    assert (kept["changes"], "stays so: weaken=allowed" in kept["deferrals"][0]["reason"]) == ([], True)
+    assert stands() == ("Enforce", True)
+    assert plain.run(f"{line} --var mode=Audit --var weaken=allowed --yes").code == 0
+    assert stands() == ("Audit", True)
+
+
 def test_drift_is_told(plain: Desk) -> None:
     assert plain.run("apply enforce-tls --var partners=good.partner.example --yes").code == 0
     assert plain.run("drift --detailed-exitcode").code == 0

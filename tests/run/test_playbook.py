@@ -8,7 +8,8 @@ import yaml
 from exo_auth.checks.gates import Gate
 from exo_auth.errors import ConfigError, InputError
 from exo_auth.run.playbook import read_playbook, shipped
-from exo_auth.run.playbook_reader import VERBS, parse_playbook
+from exo_auth.run.playbook_keys import VERBS
+from exo_auth.run.playbook_reader import parse_playbook
 from exo_auth.run.playbook_schema import playbook_schema
 
 VARIABLES = {
@@ -44,7 +45,12 @@ def test_stages_variables_and_exceptions() -> None:
         ("rotate", "rotate"),
         ("partners", "enforce-tls"),
     ]
-    assert playbook.stages[1].values == {"partners": ("a.example", "b.example"), "mode": ("Audit",)}
+    assert playbook.stages[1].values == {
+        "partners": ("a.example", "b.example"),
+        "mode": ("Audit",),
+        "verify": ("encryption",),  # the defaults of what was not told
+        "weaken": ("never",),
+    }
     assert playbook.excepted == ("old.example",)
 
 
@@ -104,6 +110,11 @@ WRONG = [  # text, message, reason
         "a word that is none",
     ),
     ("version: 1\nstages: [{do: advance-dmarc, with: {observe: 30}}]\n", "p:2:46: ", "30 of what"),
+    (
+        "version: 1\nstages: [{do: advance-dmarc, with: {to: [none, reject]}}]\n",
+        "p:2:41: “to” is one value",
+        "two values, of which one would be overlooked",
+    ),
     ("version: 1\ndo: rotate\ntags: [a]\n", "p:3:7: tags must be a mapping", "tags in a list"),
     ("version: 1\ndo: rotate\ntags: {a: b}\n", "p:3:11: the tag a must be a list", "a tag's text"),
     ("version: 1\ndo: rotate\ntags: {a: ['@b']}\n", "p:3:12: the tag a must hold", "tags in tags"),
