@@ -48,7 +48,7 @@ class Baseline:
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> Baseline:
-        """Read the JSON document of an earlier check; raises KeyError, TypeError for another shape."""
+        """Read the JSON document of an earlier check or audit; raises KeyError, TypeError for another shape."""
         known: dict[str, dict[Key, Gone]] = {str(domain): {} for domain in document["domains"]}
         for row in document["findings"]:
             if row["severity"] != Severity.UNKNOWN.value:
@@ -76,6 +76,16 @@ class Baseline:
             past for key, past in known.items() if is_whole and not any(key in present for present in keys)
         )
         return replace(report, findings=new, gone=gone)
+
+    def codes(self, domain: str) -> frozenset[str]:
+        """Give the codes of the findings known about a domain."""
+        return frozenset(code for code, _ in self.known.get(domain, {}))
+
+    def codes_after(self, report: DomainReport) -> frozenset[str]:
+        """Give the codes that stand after the changes of a report were taken in."""
+        gone = {key_of(past.code, past.message) for past in report.gone}
+        stay = {code for code, message in self._of(report) if (code, message) not in gone}
+        return frozenset(stay | {one.code for one in _definite(report)})
 
     def _of(self, report: DomainReport) -> Mapping[Key, Gone]:
         return self.known.get(report.domain.ascii, {})

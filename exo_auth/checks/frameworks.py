@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from exo_auth.checks.finding import Severity
+from exo_auth.checks.domain_report import DomainReport
+from exo_auth.checks.finding import Finding, Severity
 
 
 class Framework(StrEnum):
@@ -136,12 +138,85 @@ class Score:
         return round(100 * self.kept / self.judged, 1) if self.judged else None
 
 
-def judge_rules(
-    codes_by_domain: Iterable[tuple[str, frozenset[str], bool]], frameworks: Iterable[Framework]
-) -> tuple[RuleVerdict, ...]:
-    """Judge every rule of the frameworks; rows are domain, its codes, and whether a look-up failed."""
+@dataclass(frozen=True)
+class RuleChange:
+    """Which domains began to break a rule since a baseline, and which keep it now."""
+
+    rule: Rule
+    broken: tuple[str, ...]
+    mended: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a domain had before, and what it has now."""
+
+    domain: str
+    before: frozenset[str]  # codes
+    now: frozenset[str]
+
+
+def judge_changes(rows: Iterable[Before], frameworks: Iterable[Framework]) -> tuple[RuleChange, ...]:
+    """Give the rules of the frameworks about which something changed."""
+    wanted, domains = set(frameworks) or set(Framework), list(rows)
+    changes = [
+        RuleChange(
+            rule,
+            tuple(one.domain for one in domains if one.now & rule.codes and not one.before & rule.codes),
+            tuple(one.domain for one in domains if one.before & rule.codes and not one.now & rule.codes),
+        )
+        for rule in RULES
+        if rule.framework in wanted
+    ]
+    return tuple(change for change in changes if change.broken or change.mended)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The findings of one domain, as far as rules and later audits want to know them."""
+
+    domain: str
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, report: DomainReport) -> Judged:
+        """Take the findings of a report."""
+        return cls(report.domain.ascii, report.findings)
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Give the codes."""
+        return frozenset(one.code for one in self.findings)
+
+    @property
+    def failed(self) -> bool:
+        """Could something not be looked at?"""
+        return any(one.severity is Severity.UNKNOWN for one in self.findings)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Every rule, every domain, and when it was looked at."""
+
+    verdicts: tuple[RuleVerdict, ...]
+    domains: tuple[Judged, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ChangedRules:
+    """What changed about rules since a baseline; `unknown` are domains that could not be looked at whole."""
+
+    rules: tuple[RuleChange, ...]
+    domains: tuple[str, ...]
+    unknown: tuple[str, ...]
+    at: datetime
+
+
+def judge_rules(domains: Iterable[Judged], frameworks: Iterable[Framework]) -> tuple[RuleVerdict, ...]:
+    """Judge every rule of the frameworks (none given: of all)."""
     wanted = set(frameworks) or set(Framework)
-    rows = list(codes_by_domain)
+    rows = [(one.domain, one.codes, one.failed) for one in domains]
     verdicts = []
     for rule in RULES:
         if rule.framework not in wanted:
@@ -156,8 +231,3 @@ def score_of(verdicts: Iterable[RuleVerdict]) -> Score:
     """Add the verdicts up, each domain and rule once."""
     rows = list(verdicts)
     return Score(sum(v.kept for v in rows), sum(v.kept + len(v.broken) for v in rows))
-
-
-def is_unknown(severity: str) -> bool:
-    """Does a finding of this severity say that nothing was seen?"""
-    return severity == Severity.UNKNOWN.value

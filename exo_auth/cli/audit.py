@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,8 +19,8 @@ from exo_auth.errors import InputError
 
 if TYPE_CHECKING:
     from exo_auth.checks.domain_report import DomainReport
-    from exo_auth.checks.frameworks import Framework, RuleVerdict
-    from exo_auth.run.settings import Settings
+    from exo_auth.checks.frameworks import Audit, ChangedRules, Framework
+    from exo_auth.run.check import CheckRequest
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -65,22 +66,39 @@ def audit_run(
     framework: Frameworks = None,
     file: FileOption = None,
     from_snapshot: FromOption = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            envvar="EXO_AUTH_BASELINE",
+            help="Tell only what changed since FILE: JSON of an audit, of check --rules cisa, or a snapshot.",
+        ),
+    ] = None,
 ) -> None:
     """Judge the rules of SCuBA, CIS, Maester and ORCA for domains or a tenant, and give a score.
 
-    Exit code 3 when a rule that must be kept is broken, 6 when something could not be looked up.
+    Exit code 3 when a rule that must be kept is broken, 6 when something could not be looked up. Beside a baseline
+    only rules that somebody began to break, or keeps now, are told, and 3 means that a rule was kept then.
 
     Example:  exo-auth audit run contoso.com --framework scuba,cis
     """
-    from exo_auth.render.audit_text import audit_text
+    from exo_auth.render.audit_text import audit_text, changed_rules_text
 
-    verdicts, count, at = _judged(
-        common, [*(domains.domain or ()), *(names or ())], framework, file, from_snapshot
-    )
-    put(audit_text(verdicts, at, count, common.settings().output, color=common.color))
-    if any(v.unknown for v in verdicts):
+    asked = _Asked([*(domains.domain or ()), *(names or ())], _chosen(framework), file, from_snapshot)
+    output = common.settings().output
+    if baseline is not None:
+        changed = _changed(common, asked, baseline)
+        put(changed_rules_text(changed, output, color=common.color))
+        broken, unknown = [one.rule for one in changed.rules if one.broken], bool(changed.unknown)
+    else:
+        audit = _judged(common, asked)
+        put(audit_text(audit, output, color=common.color))
+        broken = [one.rule for one in audit.verdicts if one.broken]
+        unknown = any(one.unknown for one in audit.verdicts)
+    if unknown:
         raise typer.Exit(EXIT_NO_VERDICT)
-    raise typer.Exit(EXIT_FINDINGS if any(v.broken and v.rule.must for v in verdicts) else 0)
+    raise typer.Exit(EXIT_FINDINGS if any(rule.must for rule in broken) else 0)
 
 
 @app.command()
@@ -100,10 +118,8 @@ def score(
     from exo_auth.checks.frameworks import score_of
     from exo_auth.render.document import to_text
 
-    verdicts, _, _ = _judged(
-        common, [*(domains.domain or ()), *(names or ())], framework, file, from_snapshot
-    )
-    result = score_of(verdicts)
+    asked = _Asked([*(domains.domain or ()), *(names or ())], _chosen(framework), file, from_snapshot)
+    result = score_of(_judged(common, asked).verdicts)
     if common.settings().output == "json":
         put(
             to_text(
@@ -124,7 +140,9 @@ def score(
 @command
 def compare(
     common: Common,
-    before: Annotated[str, typer.Argument(metavar="BEFORE", help="JSON of a check, or a snapshot.")],
+    before: Annotated[
+        str, typer.Argument(metavar="BEFORE", help="JSON of a check or an audit, or a snapshot.")
+    ],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="A later one.")],
 ) -> None:
     """Tell which findings are new and which are gone between two checks or snapshots. Exit code 2 for any.
@@ -132,11 +150,10 @@ def compare(
     Example:  exo-auth audit compare last-month.json today.json
     """
     from exo_auth.render.audit_text import compare_text
-    from exo_auth.run.baseline import read_baseline
-    from exo_auth.run.check import CheckRequest
+    from exo_auth.run.baseline import read_two
 
     settings = common.settings()
-    old, new = (read_baseline(settings, file, CheckRequest()) for file in (before, after))
+    old, new = read_two(settings, before, after)
     put(compare_text(old, new, settings.output))
     differs = {name: set(keys) for name, keys in old.known.items()} != {
         name: set(keys) for name, keys in new.known.items()
@@ -156,45 +173,63 @@ def _chosen(words: list[str] | None) -> list[Framework]:
     return chosen
 
 
-def _judged(
-    common: Common,
-    patterns: list[str],
-    framework: list[str] | None,
-    file: str | None,
-    from_snapshot: str | None,
-) -> tuple[tuple[RuleVerdict, ...], int, datetime]:
-    from exo_auth.checks.frameworks import is_unknown, judge_rules
+@dataclass(frozen=True)
+class _Asked:
+    """Which domains are to be judged, and by which frameworks (none: all)."""
 
-    frameworks = _chosen(framework)
-    rows: list[tuple[str, frozenset[str], bool]] = []
+    patterns: list[str]
+    frameworks: list[Framework]
+    file: str | None
+    from_snapshot: str | None
+
+
+def _judged(common: Common, asked: _Asked) -> Audit:
+    from exo_auth.checks.frameworks import Audit, Judged, judge_rules
+
+    rows: list[Judged] = []
+    at = _check(common, asked, _request(), lambda report: rows.append(Judged.of(report)))
+    return Audit(judge_rules(rows, asked.frameworks), tuple(rows), at)
+
+
+def _changed(common: Common, asked: _Asked, file: str) -> ChangedRules:
+    from exo_auth.checks.frameworks import Before, ChangedRules, Judged, judge_changes
+    from exo_auth.run.baseline import read_baseline
+
+    request = _request()
+    baseline = read_baseline(common.settings(), file, request)
+    rows: list[Before] = []
+    unknown: list[str] = []
 
     def add(report: DomainReport) -> None:
-        failed = any(is_unknown(one.severity.value) for one in report.findings)
-        rows.append((report.domain.ascii, frozenset(one.code for one in report.findings), failed))
+        domain = report.domain.ascii
+        rows.append(Before(domain, baseline.codes(domain), baseline.codes_after(report)))
+        unknown.extend([domain] if Judged.of(report).failed else ())
 
-    at = _check(common, common.settings(), patterns, file, from_snapshot, add)
-    return judge_rules(rows, frameworks), len(rows), at
+    at = _check(common, asked, replace(request, baseline=baseline), add)
+    changes = judge_changes(rows, asked.frameworks)
+    return ChangedRules(changes, tuple(one.domain for one in rows), tuple(unknown), at)
+
+
+def _request() -> CheckRequest:
+    from exo_auth.checks.entry import Profile
+    from exo_auth.run.check import CheckRequest
+
+    return CheckRequest(Profile.CISA)  # silent about nothing that a rule asks for, quarantine among them
 
 
 def _check(
-    common: Common,
-    settings: Settings,
-    patterns: list[str],
-    file: str | None,
-    from_snapshot: str | None,
-    add: Callable[[DomainReport], None],
+    common: Common, asked: _Asked, request: CheckRequest, add: Callable[[DomainReport], None]
 ) -> datetime:
     from itertools import chain
 
-    from exo_auth.checks.entry import Profile
-    from exo_auth.run.check import CheckRequest, check_names, check_snapshot, check_tenant
+    from exo_auth.run.check import check_names, check_snapshot, check_tenant
     from exo_auth.run.session import ReadingSession
     from exo_auth.run.snapshot import read
 
-    # CISA's profile is silent about nothing that a rule asks for, quarantine among them.
-    request, now, say = CheckRequest(Profile.CISA), datetime.now(UTC), progress(common)
-    if from_snapshot:
-        taken = read(Path(from_snapshot))
+    settings, patterns, file = common.settings(), asked.patterns, asked.file
+    now, say = datetime.now(UTC), progress(common)
+    if asked.from_snapshot:
+        taken = read(Path(asked.from_snapshot))
         check_snapshot(settings, taken, typed(patterns), request, add)
         return taken.taken_at
     with ExitStack() as stack:

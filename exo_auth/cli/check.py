@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -355,18 +356,15 @@ class _Reports:
 
         self._stack = ExitStack()
         self._begun = False
-        own = writer_for(
-            settings.output,
-            now,
-            request.profile,
-            color=common.color,
-            verbose=common.verbose,
+        writer = partial(
+            writer_for,
+            at=now,
+            profile=request.profile,
+            subjects=request.looked_at,
             beside_baseline=request.baseline is not None,
         )
-        self._files = [
-            (writer_for(format_of(file), now, request.profile), ReportFile(Path(file)))
-            for file in looking.report or ()
-        ]
+        own = writer(settings.output, color=common.color, verbose=common.verbose)
+        self._files = [(writer(format_of(file)), ReportFile(Path(file))) for file in looking.report or ()]
         self._writers = [own, *(writer for writer, _ in self._files)]
 
     def __enter__(self) -> _Reports:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from typing import Any
 
 from exo_auth.checks.changes import Baseline
-from exo_auth.checks.frameworks import RuleVerdict, score_of
+from exo_auth.checks.entry import Profile
+from exo_auth.checks.frameworks import Audit, ChangedRules, Rule, score_of
+from exo_auth.facts.domain import Subject
 from exo_auth.render.document import to_text
 from exo_auth.render.safe_text import visible
 from exo_auth.render.table import Table
@@ -15,44 +17,22 @@ from exo_auth.render.times import iso
 MOST_NAMED = 3  # domains in a cell
 
 
-def audit_text(
-    verdicts: Sequence[RuleVerdict], at: datetime, domains: int, output: str, *, color: bool = False
-) -> str:
+def audit_text(audit: Audit, output: str, *, color: bool = False) -> str:
     """Write one row for each rule, and the score."""
-    score = score_of(verdicts)
     if output == "json":
-        return to_text(
-            {
-                "schema": "exo-auth/audit/1",
-                "checked_at": iso(at),
-                "domains": domains,
-                "score": {"kept": score.kept, "judged": score.judged, "percent": score.percent},
-                "rules": [
-                    {
-                        "framework": v.rule.framework.value,
-                        "rule": v.rule.id,
-                        "title": v.rule.title,
-                        "must": v.rule.must,
-                        "state": v.state,
-                        "kept": v.kept,
-                        "broken": list(v.broken),
-                        "unknown": list(v.unknown),
-                    }
-                    for v in verdicts
-                ],
-            }
-        )
+        return to_text(_audit_document(audit))
+    score, domains = score_of(audit.verdicts), len(audit.domains)
     rows = tuple(
         (
             v.rule.framework.value,
             v.rule.id,
-            "must" if v.rule.must else "should",
+            _asks(v.rule),
             v.state,
             f"{v.kept} of {domains}",
             v.rule.title,
             _named(v.broken or v.unknown),
         )
-        for v in verdicts
+        for v in audit.verdicts
     )
     columns = ("Framework", "Rule", "Asks", "State", "Kept", "Title", "Not kept by")
     text = Table(columns, rows).to_text(output, color=color)
@@ -60,6 +40,78 @@ def audit_text(
         return text
     percent = f"{score.percent} %" if score.percent is not None else "nothing could be judged"
     return f"{text}\nscore {percent}: {score.kept} of {score.judged} rules kept, over {domains} domains"
+
+
+def _audit_document(audit: Audit) -> dict[str, Any]:
+    """Give the verdicts, and the findings they rest on: so a later audit can tell what changed."""
+    score = score_of(audit.verdicts)
+    return {
+        "schema": "exo-auth/audit/1",
+        "checked_at": iso(audit.at),
+        "profile": Profile.CISA.value,
+        "subjects": [subject.value for subject in Subject],
+        "beside_baseline": False,
+        "domains": [one.domain for one in audit.domains],
+        "score": {"kept": score.kept, "judged": score.judged, "percent": score.percent},
+        "rules": [
+            {
+                **_rule_document(v.rule),
+                "state": v.state,
+                "kept": v.kept,
+                "broken": list(v.broken),
+                "unknown": list(v.unknown),
+            }
+            for v in audit.verdicts
+        ],
+        "findings": [
+            {
+                "domain": domain.domain,
+                "code": one.code,
+                "severity": one.severity.value,
+                "message": one.message,
+            }
+            for domain in audit.domains
+            for one in domain.findings
+        ],
+    }
+
+
+def changed_rules_text(changed: ChangedRules, output: str, *, color: bool = False) -> str:
+    """Write the rules that somebody began to break, or keeps now."""
+    if output == "json":
+        return to_text(
+            {
+                "schema": "exo-auth/audit-changes/1",
+                "checked_at": iso(changed.at),
+                "domains": list(changed.domains),
+                "unknown": list(changed.unknown),
+                "rules": [
+                    {**_rule_document(one.rule), "broken": list(one.broken), "mended": list(one.mended)}
+                    for one in changed.rules
+                ],
+            }
+        )
+    rows = tuple(
+        (one.rule.framework.value, one.rule.id, _asks(one.rule), what, one.rule.title, _named(domains))
+        for one in changed.rules
+        for what, domains in (("broken", one.broken), ("kept now", one.mended))
+        if domains
+    )
+    columns = ("Framework", "Rule", "Asks", "Change", "Title", "By")
+    if output != "table":
+        return Table(columns, rows).to_text(output)
+    lines = [Table(columns, rows).to_text(output, color=color)] if rows else ["no rule changed"]
+    if changed.unknown:
+        lines.append(f"could not be looked at whole: {_named(changed.unknown)}")
+    return "\n".join(lines)
+
+
+def _rule_document(rule: Rule) -> dict[str, Any]:
+    return {"framework": rule.framework.value, "rule": rule.id, "title": rule.title, "must": rule.must}
+
+
+def _asks(rule: Rule) -> str:
+    return "must" if rule.must else "should"
 
 
 def compare_text(before: Baseline, after: Baseline, output: str) -> str:

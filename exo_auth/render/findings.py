@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.entry import Profile
 from exo_auth.errors import InputError
+from exo_auth.facts.domain import ALL_SUBJECTS, Subject
 from exo_auth.render.findings_writer import FindingsWriter
 
 SUFFIXES = {
@@ -29,13 +30,16 @@ def writer_for(
     *,
     color: bool = False,
     verbose: bool = False,
+    subjects: Collection[Subject] = ALL_SUBJECTS,
     beside_baseline: bool = False,
 ) -> FindingsWriter:
     """Give the writer of a format; raises KeyError for one that is not known."""
     if output in ("json", "ndjson"):
         from exo_auth.render.findings_json import JsonFindings, NdjsonFindings
 
-        return JsonFindings(at, profile) if output == "json" else NdjsonFindings(at)
+        if output == "ndjson":
+            return NdjsonFindings(at)
+        return JsonFindings(at, profile, subjects=subjects, beside_baseline=beside_baseline)
     if output == "table":
         from exo_auth.render.findings_text import TextFindings
 

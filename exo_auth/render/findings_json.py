@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import Severity
 from exo_auth.checks.finding_document import evidence_document
 from exo_auth.checks.gates import GateVerdict
+from exo_auth.facts.domain import ALL_SUBJECTS, Subject
 from exo_auth.render.findings_writer import FindingsWriter
 from exo_auth.render.times import iso
 
@@ -20,14 +22,26 @@ _encoded = json.JSONEncoder(ensure_ascii=False).encode
 class JsonFindings(FindingsWriter):
     """The document `check`: findings first, as they come; then the domains and the counts."""
 
-    def __init__(self, at: datetime, profile: Profile) -> None:
-        self._at, self._profile = at, profile
+    def __init__(
+        self,
+        at: datetime,
+        profile: Profile,
+        *,
+        subjects: Collection[Subject] = ALL_SUBJECTS,
+        beside_baseline: bool = False,
+    ) -> None:
+        self._head = {
+            "schema": "exo-auth/check/1",
+            "checked_at": iso(at),
+            "profile": profile.value,
+            "subjects": [subject.value for subject in Subject if subject in subjects],
+            "beside_baseline": beside_baseline,
+        }
         self._comma = ""
 
     def begin(self) -> str:
         """Write the head, up to the list of findings."""
-        head = {"schema": "exo-auth/check/1", "checked_at": iso(self._at), "profile": self._profile.value}
-        return json.dumps(head, indent=2)[:-2] + ',\n  "findings": ['
+        return json.dumps(self._head, indent=2)[:-2] + ',\n  "findings": ['
 
     def domain(self, report: DomainReport) -> str:
         """Write findings."""

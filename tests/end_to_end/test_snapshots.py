@@ -7,8 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 from bench import Bench
-from terminal import Done, as_cron
+from terminal import Done, as_cron, in_process
 
+from exo_auth.facts.domain import Subject
 from exo_auth.render.schema import schema_text
 
 
@@ -18,7 +19,7 @@ def cron(bench: Bench) -> dict[str, str]:
 
 
 def run(cron: dict[str, str], line: str) -> Done:
-    return as_cron(*line.split(), environment=cron)
+    return in_process(*line.split(), environment=cron)
 
 
 def valid(text: str, schema: str) -> dict[str, object]:
@@ -119,6 +120,51 @@ def test_rules_are_judged_and_scored(cron: dict[str, str]) -> None:
     assert run(cron, "audit score fresh.example").out.strip() == "100.0"
 
 
+def test_an_audit_beside_a_baseline_tells_rules_that_changed(
+    bench: Bench, cron: dict[str, str], tmp_path: Path
+) -> None:
+    base, check, taken = tmp_path / "audit.json", tmp_path / "check.json", tmp_path / "snapshot.json"
+    base.write_text(run(cron, "audit run fresh.example -o json").out)
+    run(cron, f"check fresh.example --rules cisa --report {check}")
+    run(cron, f"snapshot save {taken} fresh.example")
+    same = run(cron, f"audit run fresh.example --baseline {base}")
+    assert (same.code, same.out.strip()) == (0, "no rule changed")
+    bench.box.publish_txt("_dmarc.fresh.example", "v=DMARC1; p=none; rua=mailto:d@fresh.example")
+    for file in (base, check, taken):
+        done = run(cron, f"audit run fresh.example --framework scuba --baseline {file} -o json")
+        (rule,) = valid(done.out, "audit-changes")["rules"]  # type: ignore[misc]
+        assert (done.code, rule["rule"], rule["broken"]) == (3, "MS.EXO.4.2v1", ["fresh.example"])  # type: ignore[index]
+    after = tmp_path / "after.json"
+    after.write_text(run(cron, "audit run fresh.example -o json").out)
+    compared = run(cron, f"audit compare {base} {after} -o json")
+    assert ("new", "DMARC-NONE") in {
+        (row["change"], row["code"])  # type: ignore[index]
+        for row in valid(compared.out, "compare")["changes"]  # type: ignore[attr-defined]
+    }
+
+
+UNLIKE = [  # how the baseline was made, how it is used, part of the message, reason
+    ("check a.example", "check a.example --rules cisa", "by the rules of ietf", "other rules"),
+    ("check a.example", "check a.example --only spf", "looked at everything", "fewer subjects"),
+    ("check a.example --only spf", "check a.example", "looked at spf", "more subjects"),
+    ("check a.example", "audit run a.example", "by the rules of ietf", "rules of frameworks"),
+    ("check a.example --baseline {other}", "check a.example", "only what changed", "changes alone"),
+]
+
+
+@pytest.mark.parametrize(("made", "used", "part", "reason"), UNLIKE, ids=[row[3] for row in UNLIKE])
+def test_what_cannot_be_compared_is_refused(
+    made: str, used: str, part: str, reason: str, cron: dict[str, str], tmp_path: Path
+) -> None:
+    base, other = tmp_path / "base.json", tmp_path / "other.json"
+    head = {"schema": "exo-auth/check/1", "profile": "ietf", "beside_baseline": False}
+    head["subjects"] = [subject.value for subject in Subject]
+    other.write_text(json.dumps(head | {"domains": [], "findings": []}))
+    base.write_text(run(cron, f"{made.format(other=other)} --no-sign-in -o json").out)
+    done = run(cron, f"{used} --baseline {base}")
+    assert (done.code, part in done.err) == (64, True), (reason, done.err)
+
+
 def test_a_snapshot_tells_what_it_holds(cron: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "s.json"
     run(cron, f"snapshot save {file} fresh.example")
@@ -130,7 +176,7 @@ def test_a_snapshot_tells_what_it_holds(cron: dict[str, str], tmp_path: Path) ->
 BAD = [  # command line, part of the message, reason
     ("check --from /no/such/file", "cannot be read", "no file"),
     ("check --from {file}", "no snapshot", "another document"),
-    ("check --baseline {file}", "neither a check nor a snapshot", "... as a baseline"),
+    ("check --baseline {file}", "neither a check, an audit nor a snapshot", "... as a baseline"),
     ("audit run --framework nist", "no framework “nist”", "an unknown framework"),
     ("check --only spf,smtp", "no subject “smtp”", "an unknown subject"),
     ("check --gate open", "no gate “open”", "an unknown gate"),

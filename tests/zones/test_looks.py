@@ -16,13 +16,22 @@ from zone_server import ZoneServer
 
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.changes import Baseline, key_of
-from exo_auth.checks.domain_report import DomainReport
+from exo_auth.checks.domain_report import DomainReport, Gone
 from exo_auth.checks.finding import Finding
-from exo_auth.checks.frameworks import Framework, judge_rules, score_of
+from exo_auth.checks.frameworks import (
+    Audit,
+    Before,
+    ChangedRules,
+    Framework,
+    Judged,
+    judge_changes,
+    judge_rules,
+    score_of,
+)
 from exo_auth.checks.spf import txt_size
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts
-from exo_auth.render.audit_text import audit_text, compare_text
+from exo_auth.render.audit_text import audit_text, changed_rules_text, compare_text
 from exo_auth.render.findings import whole_text, writer_for
 from exo_auth.render.look_text import dane_text, dmarc_show_text, mta_sts_text, tls_rpt_text
 from exo_auth.render.schema import schema_text
@@ -250,17 +259,64 @@ def test_two_documents_are_compared() -> None:
     }
 
 
+def judged(domain: str, *codes: str) -> Judged:
+    return Judged.of(
+        DomainReport(DomainName(domain), tuple(finding(c, DomainName(domain), c) for c in codes))
+    )
+
+
 def test_rules_are_judged_by_codes() -> None:
-    rows = [
-        ("a.example", frozenset({"SPF-MISSING"}), False),
-        ("b.example", frozenset[str](), False),
-        ("c.example", frozenset({"TRANSIENT"}), True),
-    ]
+    rows = (judged("a.example", "SPF-MISSING"), judged("b.example"), judged("c.example", "TRANSIENT"))
     verdicts = judge_rules(rows, [Framework.SCUBA])
     spf = next(v for v in verdicts if v.rule.id == "MS.EXO.2.2v3")
     assert (spf.kept, spf.broken, spf.unknown, spf.state) == (1, ("a.example",), ("c.example",), "fail")
     assert {v.state for v in verdicts} == {"fail", "unknown"}
     assert score_of(()).percent is None
-    jsonschema.validate(json.loads(audit_text(verdicts, NOW, 3, "json")), json.loads(schema_text("audit")))
-    assert "score 90.0 %: 9 of 10 rules kept, over 3 domains" in audit_text(verdicts, NOW, 3, "table")
-    assert "nothing could be judged" in audit_text((), NOW, 0, "table")
+    audit = Audit(verdicts, rows, NOW)
+    jsonschema.validate(json.loads(audit_text(audit, "json")), json.loads(schema_text("audit")))
+    assert "score 90.0 %: 9 of 10 rules kept, over 3 domains" in audit_text(audit, "table")
+    assert "nothing could be judged" in audit_text(Audit((), (), NOW), "table")
+
+
+SINCE = [  # codes before, codes of new findings, codes of those that are gone, broken, mended, reason
+    ((), ("SPF-PLUSALL",), (), 1, 0, "it broke"),
+    (("SPF-PLUSALL",), (), ("SPF-PLUSALL",), 0, 1, "it was mended"),
+    (("SPF-PLUSALL",), ("SPF-SYNTAX",), ("SPF-PLUSALL",), 0, 0, "another fault breaks the same rule"),
+    (("SPF-PLUSALL",), (), (), 0, 0, "nothing changed"),
+    (("SPF-PLUSALL", "SPF-SYNTAX"), (), ("SPF-SYNTAX",), 0, 0, "one of two faults is gone"),
+    ((), ("STS-MODE",), (), 0, 0, "no rule asks for it"),
+    (("SPF-PLUSALL",), ("TRANSIENT",), (), 0, 0, "no verdict takes nothing away"),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "new", "gone", "broken", "mended", "reason"), SINCE, ids=[row[5] for row in SINCE]
+)
+def test_rules_that_changed_are_told(
+    before: tuple[str, ...],
+    new: tuple[str, ...],
+    gone: tuple[str, ...],
+    broken: int,
+    mended: int,
+    reason: str,
+) -> None:
+    domain = DomainName("a.example")
+    past = DomainReport(domain, tuple(finding(code, domain, code) for code in before))
+    baseline = Baseline.of_reports([past])
+    now = DomainReport(
+        domain,
+        tuple(finding(code, domain, code) for code in new),
+        gone=tuple(Gone(code, code) for code in gone),
+    )
+    row = Before("a.example", baseline.codes("a.example"), baseline.codes_after(now))
+    rules = judge_changes([row], [Framework.CIS])
+    assert [(len(one.broken), len(one.mended)) for one in rules] == [(broken, mended)] * bool(
+        broken + mended
+    ), reason
+    changed = ChangedRules(rules, ("a.example",), ("a.example",), NOW)
+    jsonschema.validate(
+        json.loads(changed_rules_text(changed, "json")), json.loads(schema_text("audit-changes"))
+    )
+    told = changed_rules_text(changed, "table")
+    assert ("no rule changed" in told) is not bool(rules)
+    assert told.endswith("could not be looked at whole: a.example")
