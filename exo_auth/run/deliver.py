@@ -37,12 +37,24 @@ def _notify(url: str, title: str, body: str) -> str:
     listener = logging.Handler(logging.WARNING)
     listener.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger("apprise").addHandler(listener)
-    hub = apprise.Apprise()
+    # Under our own name, and without a picture from the network.
+    asset = apprise.AppriseAsset(
+        app_id=USER_AGENT, app_desc=USER_AGENT, app_url="", image_url_mask="", image_url_logo=""
+    )
+    hub = apprise.Apprise(asset=asset)
     if not hub.add(url):
         return "it is none that Apprise knows; see appriseit.com"
-    if hub.notify(title=title, body=body):
+    # Mail and its like are taken for HTML: without a word from us, lines would run together and <a> be a tag.
+    writes_html = any(_format_of(server) == apprise.NotifyFormat.HTML for server in hub)
+    if hub.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT if writes_html else None):
         return ""
     return _without_parts(said[0] if said else "it was refused, or nobody answered", url)
+
+
+def _format_of(server: Any) -> Any:
+    """Give the format a service likes best; newer versions of Apprise list them all."""
+    formats = server.notify_format
+    return formats[0] if isinstance(formats, tuple | list) else formats
 
 
 def _without_parts(text: str, url: str) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from exo_auth.errors import InputError
@@ -14,21 +15,29 @@ from exo_auth.plan.job import Event
 from exo_auth.run.child import run_child
 from exo_auth.run.config_schema import BY_KEY
 
+MOST_AT_ONCE = 8
 URLS = BY_KEY["notify.urls"].env
+_SEPARATOR = re.compile(
+    r"\s*,\s*(?=[A-Za-z0-9]+://)|\s+"
+)  # an address may have commas of its own: to=a@x,b@x
 HEARTBEAT = BY_KEY["notify.heartbeat_url"].env
 
 
 def send(urls: str, title: str, body: str, limit: timedelta) -> int:
-    """Send to every address, each within the limit, and give their number.
+    """Send to every address, to all at once and each within the limit, and give their number.
 
-    Every address is tried before InputError names those that did not take it, by place: an address may hold a secret.
+    InputError names those that did not take it, by place: an address may hold a secret.
     """
-    addresses = urls.replace(",", " ").split()
-    failed = []
-    for number, url in enumerate(addresses, start=1):
-        trouble = _deliver({"url": url, "title": title, "body": body}, limit)
-        if trouble:
-            failed.append(f"address {number} of {URLS} ({_scheme(url)}): {trouble}")
+    addresses = [one for one in _SEPARATOR.split(urls) if one]
+    with ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        troubles = pool.map(
+            lambda url: _deliver({"url": url, "title": title, "body": body}, limit), addresses
+        )
+        failed = [
+            f"address {number} of {URLS} ({_scheme(url)}): {trouble}"
+            for number, (url, trouble) in enumerate(zip(addresses, troubles, strict=True), start=1)
+            if trouble
+        ]
     if failed:
         raise InputError(
             f"the notification could not be delivered: {'; '.join(failed)}",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from terminal import as_cron
+from terminal import in_process
 
 from exo_auth.errors import InputError
 from exo_auth.plan.job import Event, events_of
@@ -21,7 +21,8 @@ from exo_auth.render.notice_text import account_notice, notice_title, output_not
 from exo_auth.run.notify import beat, send, wanted, without_secrets
 
 LIMIT = timedelta(seconds=20)
-SOON = timedelta(seconds=2)
+SOON = timedelta(seconds=3)  # time enough for a child to start, also on a busy machine
+AT_ONCE = timedelta(milliseconds=1)
 TOKEN = "T0KEN-not-to-be-told"
 
 
@@ -100,7 +101,7 @@ def test_every_address_is_told(web: str) -> None:
         assert (
             send(f"json://{web}/a\n{mail}, json://{web}/b", "exo-auth nightly: failed", "a line", LIMIT) == 3
         )
-    assert [(path, told["title"], told["message"]) for path, told in Web.got] == [
+    assert sorted((path, told["title"], told["message"]) for path, told in Web.got) == [
         ("/a", "exo-auth nightly: failed", "a line"),
         ("/b", "exo-auth nightly: failed", "a line"),
     ]
@@ -140,13 +141,14 @@ def test_a_mail_server_that_refuses_is_told() -> None:
     assert mailbox.mails == []
 
 
-@pytest.mark.parametrize("scheme", ["json", "mailto"])
-def test_a_server_that_hangs_is_given_up_at_the_limit(scheme: str, web: str) -> None:
-    with silent_server() as silent:
-        to = "?from=a@contoso.example&to=b@contoso.example&mode=insecure" if scheme == "mailto" else ""
-        with pytest.raises(InputError, match=rf"\({scheme}\): no answer within 2 s"):
-            send(f"{scheme}://{silent}{to} json://{web}/next", "t", "b", SOON)
+def test_servers_that_hang_are_given_up_at_the_limit_all_at_once(web: str) -> None:
+    to = "?from=a@contoso.example&to=b@contoso.example&mode=insecure"
+    with silent_server() as silent, pytest.raises(InputError) as caught:
+        send(f"json://{silent} mailto://{silent}{to} json://{web}/next", "t", "b", SOON)
     assert [path for path, _ in Web.got] == ["/next"]
+    told = str(caught.value)
+    assert "address 1 of EXO_AUTH_NOTIFY_URLS (json): no answer within 3 s" in told
+    assert "address 2 of EXO_AUTH_NOTIFY_URLS (mailto): no answer within 3 s" in told
 
 
 BEATS = [  # what stands behind the host, state, code, path that is asked for
@@ -166,8 +168,8 @@ def test_the_heartbeat_tells_start_and_end(
 
 
 def test_a_heartbeat_that_is_not_taken_is_told_without_its_url(web: str) -> None:
-    with silent_server() as silent, pytest.raises(InputError, match="no answer within 2 s"):
-        beat(f"http://{silent}/{TOKEN}", "start", None, SOON)
+    with silent_server() as silent, pytest.raises(InputError, match=r"no answer within 0\.001 s"):
+        beat(f"http://{silent}/{TOKEN}", "start", None, AT_ONCE)
     with pytest.raises(InputError, match="it answered 403") as caught:
         beat(f"http://{web}/refuse/{TOKEN}", "start", None, LIMIT)
     assert TOKEN not in str(caught.value)
@@ -180,10 +182,10 @@ def test_a_heartbeat_that_is_not_taken_is_told_without_its_url(web: str) -> None
 def test_the_commands(web: str, tmp_path: Any) -> None:
     (tmp_path / "urls").write_text(f"json://{web}/a\njson://{web}/b\n")
     environment = {"HOME": str(tmp_path), "EXO_AUTH_NOTIFY_URLS_FILE": str(tmp_path / "urls")}
-    assert as_cron("notify", "test", environment=environment).out == "sent to 2\n"
-    assert as_cron("notify", "send", "down", "--body", "look", environment=environment).code == 0
+    assert in_process("notify", "test", environment=environment).out == "sent to 2\n"
+    assert in_process("notify", "send", "down", "--body", "look", environment=environment).code == 0
     assert [(told["title"], told["message"]) for _, told in Web.got[2:]] == [("down", "look")] * 2
-    none = as_cron("notify", "test", environment={"HOME": str(tmp_path)})
+    none = in_process("notify", "test", environment={"HOME": str(tmp_path)})
     assert (none.code, "EXO_AUTH_NOTIFY_URLS is not set" in none.err) == (64, True)
 
 
