@@ -69,6 +69,28 @@ ENTRIES = (
         "https://mta-sts.contoso.com/.well-known/mta-sts.txt answers 404",
     ),
     Entry(
+        "STS-UNREACHED",
+        "unknown",
+        "the policy host was not reached from here",
+        "No route, or no answer at all, looks the same when the host is down and when a firewall here keeps us in. "
+        "It says nothing about the domain, and ends with exit code 6.",
+        "Try again, or look from another network: port 443 must be open, over IPv6 too.",
+        "RFC 8461 §3.3",
+        (),
+        "mta-sts.contoso.com (192.0.2.10): no answer within 10 s",
+    ),
+    Entry(
+        "STS-UNSEEN",
+        "info",
+        "an address of the policy host was not looked at",
+        "This machine has no route to it, as those without IPv6 have none. Another address was looked at, and what it "
+        "served is judged; what this one serves to others is not known.",
+        "Look once from a network that reaches it: exo-auth mta-sts test.",
+        "RFC 8461 §3.3",
+        (),
+        "mta-sts.contoso.com (2001:db8::10): Network is unreachable",
+    ),
+    Entry(
         "STS-REDIRECT",
         "fail",
         "the policy is redirected",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -204,8 +204,10 @@ def _host_findings(domain: DomainName, sts: MtaStsFacts) -> Iterator[Finding]:
         )
 
 
+_TOLD_OF_EACH = ("STS-HTTP", "STS-CERT", "STS-REDIRECT", "STS-UNREACHED", "STS-UNSEEN")
 _FETCH_CODES = {
-    FetchFault.CONNECT: ("STS-HTTP", "cannot be reached"),
+    FetchFault.CONNECT_TIMEOUT: ("STS-HTTP", "does not answer, and another address of it does"),
+    FetchFault.CONNECT: ("STS-HTTP", "refuses the connection"),
     FetchFault.TIMEOUT: ("STS-HTTP", "does not answer in time"),
     FetchFault.STATUS: ("STS-HTTP", "answers with another status than 200"),
     FetchFault.PROTOCOL: ("STS-HTTP", "does not speak HTTP"),
@@ -224,8 +226,8 @@ def _policy_findings(facts: DomainFacts, sts: MtaStsFacts, now: datetime) -> Ite
     policies: dict[bytes, MtaStsPolicy] = {}
     said: set[str] = set()
     for fetch in sts.fetches:
-        for one in _fetch_findings(domain, host, fetch, now):
-            if one.code not in said or one.code in ("STS-HTTP", "STS-CERT", "STS-REDIRECT"):
+        for one in _fetch_findings(domain, host, fetch, sts.fetches, now):
+            if one.code not in said or one.code in _TOLD_OF_EACH:
                 said.add(one.code)
                 yield one
         policy = policy_of(fetch)
@@ -236,7 +238,9 @@ def _policy_findings(facts: DomainFacts, sts: MtaStsFacts, now: datetime) -> Ite
             "STS-DIVERGE",
             domain,
             f"the addresses of {host} serve different policies",
-            seen=", ".join(f"{fetch.address}: {len(fetch.body)} octets" for fetch in sts.fetches),
+            seen=", ".join(
+                f"{fetch.address}: {len(fetch.body)} octets" for fetch in sts.fetches if fetch.fault is None
+            ),
         )
     for policy in policies.values():
         yield from _content_findings(facts, policy)
@@ -259,7 +263,12 @@ def _pair_findings(domain: DomainName, sts: MtaStsFacts, policy: MtaStsPolicy) -
     )
 
 
-def _fetch_findings(domain: DomainName, host: str, fetch: PolicyFetch, now: datetime) -> Iterator[Finding]:
+def _fetch_findings(
+    domain: DomainName, host: str, fetch: PolicyFetch, all_fetches: Sequence[PolicyFetch], now: datetime
+) -> Iterator[Finding]:
+    if (unseen := _unseen(domain, host, fetch, all_fetches)) is not None:
+        yield unseen
+        return
     if fetch.fault is not None:
         code, words = _FETCH_CODES[fetch.fault]
         where = (
@@ -292,6 +301,23 @@ def _fetch_findings(domain: DomainName, host: str, fetch: PolicyFetch, now: date
             seen=shortened(fetch.body.decode("ascii", errors="replace")),
             wanted=policy.expected,
         )
+
+
+def _unseen(
+    domain: DomainName, host: str, fetch: PolicyFetch, all_fetches: Sequence[PolicyFetch]
+) -> Finding | None:
+    """Tell of an address that was not looked at, which proves nothing against the domain; None for the others."""
+    spoke = [one.address for one in all_fetches if one.is_reached and one.fault is not FetchFault.CONNECT]
+    is_ours = fetch.fault is FetchFault.UNREACHABLE
+    if fetch.is_reached or (not is_ours and any((":" in fetch.address) == (":" in one) for one in spoke)):
+        return None
+    return finding(
+        "STS-UNSEEN" if is_ours and spoke else "STS-UNREACHED",
+        domain,
+        f"{host} ({fetch.address}) was not looked at from here",
+        seen=shortened(fetch.detail),
+        wanted="a look from a network that reaches it",
+    )
 
 
 def _content_findings(facts: DomainFacts, policy: MtaStsPolicy) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exo_auth.cli.check import FailOn, findings_exit_code
+from exo_auth.cli.check import EXIT_NO_VERDICT, FailOn, findings_exit_code
 from exo_auth.cli.options import Common, command
 from exo_auth.cli.talk import put
 from exo_auth.cli.transport_security import mta_sts
@@ -300,7 +300,7 @@ def try_host(
 
     Asks for no TXT record, so that a host can be tested before it is announced, and with --connect-to before DNS
     points to it. Exit code 0 when every address serves a policy that senders believe and that names every
-    exchanger, 3 when not, 6 when something could not be looked up.
+    exchanger, 3 when not, 6 when something could not be looked up or an address not be reached from here.
 
     Example:  exo-auth mta-sts test contoso.com --connect-to 192.0.2.10:443
     """
@@ -311,4 +311,6 @@ def try_host(
     tried = try_policy_host(settings, domain, connect_to, datetime.now(UTC))
     put(policy_test_text(tried.facts, tried.port, connect_to, tried.findings, settings.output))
     code = findings_exit_code([one.severity.value for one in tried.findings], FailOn.FAIL)
-    raise typer.Exit(code or (0 if tried.is_believed else EXIT_FINDINGS))
+    if not tried.is_believed:
+        raise typer.Exit(code or EXIT_FINDINGS)
+    raise typer.Exit(code or (0 if tried.is_reached else EXIT_NO_VERDICT))

@@ -111,8 +111,10 @@ class DmarcFacts:
 class FetchFault(StrEnum):
     """Why a policy could not be had from one address."""
 
-    CONNECT = "connect"
-    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"  # no route from here, or it is forbidden: nothing reached the host
+    CONNECT_TIMEOUT = "connect-timeout"  # nothing came back: so look firewalls, here and there
+    CONNECT = "connect"  # refused, or cut off
+    TIMEOUT = "timeout"  # connected, and then silent
     CERTIFICATE_NAME = "certificate-name"
     CERTIFICATE_EXPIRED = "certificate-expired"
     CERTIFICATE_UNTRUSTED = "certificate-untrusted"
@@ -121,6 +123,9 @@ class FetchFault(StrEnum):
     STATUS = "status"
     TOO_LARGE = "too-large"
     PROTOCOL = "protocol"
+
+
+NOT_REACHED = frozenset({FetchFault.UNREACHABLE, FetchFault.CONNECT_TIMEOUT})
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,11 @@ class PolicyFetch:
     certificate: Certificate | None = None
     seconds: float | None = field(default=None, compare=False)  # from the first packet to the last octet
     tls: str = field(default="", compare=False)  # such as TLSv1.3
+
+    @property
+    def is_reached(self) -> bool:
+        """Did anything come back from that address?"""
+        return self.fault not in NOT_REACHED
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,22 @@ class PolicyHosts:
             fault = _certificate_fault(error)
             shown = self._shown(host, address) if fault is FetchFault.CERTIFICATE_NAME else None
             return PolicyFetch(address, fault, error.verify_message, certificate=shown)
-        except TimeoutError:
-            return PolicyFetch(address, FetchFault.TIMEOUT, f"no answer within {self._timeout:g} s")
         except ssl.SSLError as error:
             return PolicyFetch(address, FetchFault.TLS, error.reason or str(error))
         except OSError as error:
-            return PolicyFetch(address, FetchFault.CONNECT, error.strerror or str(error))
+            return PolicyFetch(address, *self._silence(error, is_connected=connection.is_connected))
         except http.client.HTTPException as error:
             return PolicyFetch(address, FetchFault.PROTOCOL, f"no HTTP answer: {error!r}"[:200])
         finally:
             connection.close()
+
+    def _silence(self, error: OSError, *, is_connected: bool) -> tuple[FetchFault, str]:
+        """Tell a host that ends the connection from a way to it that does not begin here."""
+        if isinstance(error, TimeoutError):
+            fault = FetchFault.TIMEOUT if is_connected else FetchFault.CONNECT_TIMEOUT
+            return fault, f"no answer within {self._timeout:g} s"
+        is_hosts = is_connected or isinstance(error, ConnectionError)  # refused, reset, aborted
+        return FetchFault.CONNECT if is_hosts else FetchFault.UNREACHABLE, error.strerror or str(error)
 
     def _shown(self, host: str, address: str) -> Certificate | None:
         """Look whose certificate it is that does not name the host: shake hands once more, and send nothing."""
@@ -89,9 +95,11 @@ class _Connection(http.client.HTTPSConnection):
         self._tls = context
         self.certificate: dict[str, Any] = {}
         self.version = ""
+        self.is_connected = False
 
     def connect(self) -> None:
         plain = socket.create_connection((self._address, self.port), self.timeout)
+        self.is_connected = True
         try:
             secured = self._tls.wrap_socket(plain, server_hostname=self.host)  # SNI, RFC 8461 §7.1
         except BaseException:

@@ -94,7 +94,7 @@ class ReplayingFetch:
 
     def __call__(self, domain: DomainName, address: str) -> PolicyFetch:
         """Give what was fetched then."""
-        absent = PolicyFetch(address, FetchFault.CONNECT, "not in the snapshot")
+        absent = PolicyFetch(address, FetchFault.UNREACHABLE, "not in the snapshot")
         return self._fetches.get((domain.ascii, address), absent)
 
 

@@ -139,6 +139,8 @@ def _authorized(authorization: Answer[Txt] | None) -> str:
 
 
 def _fetched(fetch: PolicyFetch) -> str:
+    if not fetch.is_reached:
+        return f"not looked at from here: {visible(fetch.detail)}"
     if fetch.fault is not None:
         return f"{fetch.fault}: {visible(fetch.detail)}"
     certificate = fetch.certificate

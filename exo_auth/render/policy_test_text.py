@@ -89,7 +89,7 @@ def _row(fetch: PolicyFetch, port: int) -> tuple[str, ...]:
     reason = disbelief(fetch)
     return (
         f"[{fetch.address}]:{port}" if ":" in fetch.address else f"{fetch.address}:{port}",
-        "not believed" if reason else "believed",
+        "not seen" if not fetch.is_reached else "not believed" if reason else "believed",
         str(fetch.status or "-"),
         str(len(fetch.body)),
         f"{fetch.seconds * 1000:.0f}" if fetch.seconds is not None else "-",

@@ -13,7 +13,7 @@ from exo_auth.checks.mta_sts import check_policy_host, disbelief
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, InputError
 from exo_auth.facts.dns import LookupFailed, Missing, MissingKind
-from exo_auth.facts.domain import DomainFacts
+from exo_auth.facts.domain import DomainFacts, PolicyFetch
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
 
@@ -31,9 +31,17 @@ class TriedHost:
 
     @property
     def is_believed(self) -> bool:
-        """Does every address serve a policy that a sender takes?"""
-        fetches = self.facts.mta_sts.fetches if self.facts.mta_sts is not None else ()
-        return bool(fetches) and not any(disbelief(fetch) for fetch in fetches)
+        """Does every address that was reached serve a policy that a sender takes?"""
+        return bool(self._fetches) and not any(disbelief(one) for one in self._fetches if one.is_reached)
+
+    @property
+    def is_reached(self) -> bool:
+        """Was every address reached from here?"""
+        return all(fetch.is_reached for fetch in self._fetches)
+
+    @property
+    def _fetches(self) -> tuple[PolicyFetch, ...]:
+        return self.facts.mta_sts.fetches if self.facts.mta_sts is not None else ()
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from exo_auth.checks.entry import Profile
 from exo_auth.checks.frameworks import RULES
 from exo_auth.checks.mta_sts import PolicyState, check_stale_id
 from exo_auth.checks.whole import check_domain
-from exo_auth.facts.domain import CaaRecord, Certificate, MtaStsFacts, PolicyFetch
+from exo_auth.facts.domain import CaaRecord, Certificate, FetchFault, MtaStsFacts, PolicyFetch
 from exo_auth.render.explain_text import explain_text
 from exo_auth.render.schema import schema_text
 
@@ -83,6 +83,12 @@ FOUND: list[tuple[str, Any, str]] = [  # code, the facts or how the findings com
     ("DMARC-QUARANTINE", {"dmarc": dmarc_facts(RECORD)}, "quarantine, for those who want reject"),
     ("SPF-SOFTFAIL", {"spf": spf_tree("v=spf1 ~all")}, "~all, for those who want -all"),
     ("STS-DIVERGE", sts(fetch("192.0.2.1", "", FILE), fetch("192.0.2.2", "", OTHER_FILE)), "two files"),
+    ("STS-UNREACHED", sts(PolicyFetch("192.0.2.1", FetchFault.CONNECT_TIMEOUT)), "no way to the host"),
+    (
+        "STS-UNSEEN",
+        sts(fetch("192.0.2.1", "", FILE), PolicyFetch("2001:db8::1", FetchFault.UNREACHABLE)),
+        "no way to one of its addresses",
+    ),
     (
         "STS-CAA",
         sts(

@@ -23,6 +23,9 @@ from exo_auth.render.schema import schema_text
 POLICY = "version: STSv1\r\nmode: enforce\r\nmx: mail.contoso.example\r\nmax_age: 604800\r\n"
 
 
+NO_ROUTE = "255.255.255.255"  # no system connects to it, and no packet leaves
+
+
 @dataclass(frozen=True)
 class Host:
     """What a policy host does; the defaults are right."""
@@ -63,14 +66,17 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         by_host = {f"mta-sts.{label}.example": row[0] for label, row in HOSTS.items()}
+        by_host["mta-sts.part.example"] = Host()
         self.host = PolicyHost(folder, by_host.get)
         lines = [f"{name}. 60 IN A 127.0.0.1" for name in by_host]
-        lines += [f"{label}.example. 60 IN MX 0 mail.contoso.example." for label in HOSTS]
+        lines += [f"{label}.example. 60 IN MX 0 mail.contoso.example." for label in (*HOSTS, "part", "far")]
         lines += [
             "contoso.example. 60 IN MX 0 mail.contoso.example.",
             "mta-sts.two.example. 60 IN A 127.0.0.1",
             "mta-sts.two.example. 60 IN A 127.0.0.2",
             "elsewhere.example. 60 IN A 127.0.0.1",
+            f"mta-sts.part.example. 60 IN A {NO_ROUTE}",
+            f"mta-sts.far.example. 60 IN A {NO_ROUTE}",
         ]
         self.names = ZoneServer(lines)
         self.environment = {
@@ -126,6 +132,40 @@ def test_each_address_is_asked(world: World) -> None:
     faults = {address["address"]: address["fault"] for address in document["addresses"]}
     assert faults["127.0.0.2"] == "connect"  # nobody listens there
     assert faults.keys() == {"127.0.0.1", "127.0.0.2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "finding", "faults"),
+    [
+        ("part.example", 6, "STS-UNSEEN", {"127.0.0.1": None, NO_ROUTE: "unreachable"}),
+        ("far.example", 6, "STS-UNREACHED", {NO_ROUTE: "unreachable"}),
+    ],
+)
+def test_an_address_without_a_route_from_here_is_no_fault_of_the_domain(
+    world: World, name: str, code: int, finding: str, faults: dict[str, str | None]
+) -> None:
+    document = world.tested(name, code)
+    assert {one["address"]: one["fault"] for one in document["addresses"]} == faults
+    assert "STS-HTTP" not in {one["code"] for one in document["findings"]}
+    (told,) = (one for one in document["findings"] if one["code"] == finding)
+    assert told["message"] == f"mta-sts.{name} ({NO_ROUTE}) was not looked at from here"
+    assert told["seen"] == "Network is unreachable"
+    assert f"{NO_ROUTE}:{world.host.port}  not seen" in world.run(name).out
+
+
+def test_no_answer_to_the_connection_is_no_verdict(world: World) -> None:
+    """A firewall here that drops what we send looks the same as a host that is down."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:  # nobody accepts them: the queue is full, and what comes after is dropped
+            one.setblocking(False)
+            one.connect_ex(address)
+        document = world.tested(f"right.example --connect-to 127.0.0.1:{address[1]}", 6)
+        for one in waiting:
+            one.close()
+    assert document["addresses"][0]["fault"] == "connect-timeout"
+    assert {one["code"] for one in document["findings"]} == {"STS-UNREACHED"}
 
 
 def test_a_host_without_address_is_told(world: World) -> None:
