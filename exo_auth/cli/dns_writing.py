@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,8 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
 
     check_formats(settings, writing.report)
     need_consent(common, writing)
-    with hooked(common, settings, writing) as listeners, dns_lock(settings, writing.lock_timeout):
+    lock = dns_lock(settings, writing.lock_timeout, partial(note, common))
+    with hooked(common, settings, writing) as listeners, lock:
         plan = make()
         listeners.planned(plan)
         if writing.digest:
@@ -96,9 +98,10 @@ def undo_records(common: Common, writing: Writing, settings: Settings, run: str,
     from exo_auth.run.journal_place import journal_of_run
     from exo_auth.run.record_gate import RecordGate, hold_out_of_order
 
-    lines = tuple(read(journal_of_run(settings, run)))
+    journal = journal_of_run(settings, run)
 
     def way_back() -> Plan:
+        lines = tuple(read(journal))  # under the lock: the run may have been at work until now
         plan = plan_undo(open_zones(settings), lines, run, datetime.now(UTC), only)
         return hold_out_of_order(plan, RecordGate(settings), frozenset({"MX", "TXT"}))
 

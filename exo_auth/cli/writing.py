@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,7 @@ def apply_shown(
     listeners: Listeners,
 ) -> RunReport:
     """Show a plan that has changes, ask for consent, and carry it out."""
-    from exo_auth.run.carry_out import carry_out
+    from exo_auth.run.carry_out import carry_out, looked_at_before
 
     plan = prepared.plan
     if settings.output == OutputFormat.TABLE:
@@ -139,9 +140,10 @@ def apply_shown(
     if plan.exceeds_limit is None:
         confirm(common, writing, settings, plan)
         listeners.before_apply(plan)
+    waited = not writing.yes or bool(settings.hooks.before_apply)
     report = carry_out(
         session,
-        prepared,
+        looked_at_before(prepared) if waited else prepared,
         reason=writing.reason,
         say=progress(common),
         after_change=listeners.after_change,
@@ -207,7 +209,8 @@ def open_session(stack: ExitStack, common: Common, settings: Settings, writing: 
     if may_write:
         wait = parse_duration(writing.lock_timeout) if writing.lock_timeout else settings.timeouts.lock
         command = " ".join(["exo-auth", *sys.argv[1:3]])
-        stack.enter_context(tenant_lock(session.state, command=command, wait=wait))
+        say = partial(note, common)
+        stack.enter_context(tenant_lock(session.state, command=command, wait=wait, say=say))
     return session
 
 

@@ -25,6 +25,7 @@ from exo_auth.plan.change import Change, Verb
 from exo_auth.plan.outcome import Outcome, Result, RunReport
 from exo_auth.plan.plan import Plan, refuse_excess
 from exo_auth.plan.plan_file import change_document
+from exo_auth.run.dkim_outcomes import skipped
 from exo_auth.run.hands import Hands
 from exo_auth.run.pipeline import Clocks, Ended, Look, Pipeline
 from exo_auth.run.recover import Recovery
@@ -53,16 +54,16 @@ def apply_plan(plan: Plan, hands: Hands, look: Look, run: Run) -> RunReport:
     started = hands.local_clock()
     _note_resolutions(hands, run)
     outcomes: list[Outcome] = []
-    stopped_by = ""
+    stopped_by, skip_code = "", 0
     for is_trade, group in groupby(plan.changes, key=lambda change: change.cmdlet in hands.trades):
         changes = tuple(group)
         if stopped_by:
-            ended = [Outcome(change, Result.SKIPPED, error=stopped_by) for change in changes]
+            ended = [skipped(change, stopped_by, skip_code) for change in changes]
         elif is_trade:
             ended, stopped_by = _apply_trades(changes, hands, run)
         else:
             batch = _Batch(changes, hands, run, look)
-            ended, look, stopped_by = batch.apply(), batch.look, batch.stopped_by
+            ended, look, stopped_by, skip_code = batch.apply(), batch.look, batch.stopped_by, batch.skip_code
         outcomes += ended
     return RunReport(
         run_id=run.run_id,
@@ -83,7 +84,7 @@ def _apply_trades(changes: Sequence[Change], hands: Hands, run: Run) -> tuple[li
         if not stopped_by and hands.is_stopped():
             stopped_by = "the run was interrupted before"
         if stopped_by:
-            outcomes.append(Outcome(change, Result.SKIPPED, error=stopped_by))
+            outcomes.append(skipped(change, stopped_by))
             continue
         outcome, stopped_by = apply_with(hands.trades[change.cmdlet], change, _tools(hands, run))
         outcomes.append(outcome)
@@ -125,6 +126,11 @@ class _Batch:
     def stopped_by(self) -> str:
         """Why nothing more may be sent; "" when it may."""
         return self._pipeline.stopped_by
+
+    @property
+    def skip_code(self) -> int:
+        """The exit code of what is skipped therefore."""
+        return self._pipeline.skip_code
 
     def apply(self) -> list[Outcome]:
         """Take the changes to their end; one outcome for each, in their order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -52,8 +53,13 @@ class Prepared:
 
 
 def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], None]) -> None:
-    """Spread unattended runs of a fleet; the same tenant waits the same time all day."""
-    wait = jitter(settings.issuer_tenant, datetime.now(UTC).date(), settings.jitter)
+    """Spread unattended runs of a fleet; the same tenant waits the same time all day, another on each machine.
+
+    So two machines whose schedules name the same minute do not meet in the same second.
+    """
+    wait = jitter(
+        f"{settings.issuer_tenant}|{socket.gethostname()}", datetime.now(UTC).date(), settings.jitter
+    )
     if wait and not settings.cloud.is_sandbox:
         say(f"waiting {int(wait.total_seconds())} s, so that jobs do not all start at once (--no-jitter)")
         sleep(wait.total_seconds())
@@ -105,6 +111,11 @@ def load_plan(session: ReadingSession, file: Path) -> Prepared:
         plan, exceeds_limit=limit_excess(len(plan.changes), plan.considered, session.settings.limits)
     )
     return Prepared(plan, look, None, recovery.notes)
+
+
+def looked_at_before(prepared: Prepared) -> Prepared:
+    """Let the tenant be looked at again where a person or a hook took their time: others may have begun meanwhile."""
+    return replace(prepared, look=prepared.look.made_old())
 
 
 def check_digest(plan: Plan, digest: str) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 from exo_auth.checks import dkim as dkim_checks
 from exo_auth.checks.dkim import NEGATIVE_CACHE, DkimFacts
 from exo_auth.checks.readiness import ReadinessState, Step, readiness
-from exo_auth.errors import CnameMissing, Conflict, ExoAuthError, ProtocolError, TransportBroken
+from exo_auth.errors import (
+    CnameMissing,
+    Conflict,
+    ExoAuthError,
+    PlanStale,
+    ProtocolError,
+    TransportBroken,
+)
 from exo_auth.facts.dns import MailDns
 from exo_auth.facts.tenant import DkimSigningConfig
 from exo_auth.plan.change import Change, Verb
@@ -110,6 +117,25 @@ def not_seen(change: Change, trouble: ExoAuthError | None, now: datetime, *, was
         not_before=now + SETTLING_TIME,
         exit_code=6,
     )
+
+
+def changed_by_another(change: Change, trouble: ExoAuthError | None, now: datetime) -> Outcome:
+    """Give the end of a rotation after which the tenant shows neither the state before nor the one wanted."""
+    said = f"; it was answered: {trouble}" if trouble is not None else ""
+    return Outcome(
+        change,
+        Result.UNKNOWN if trouble is not None else Result.ACCEPTED,
+        error="sent, and the tenant shows another state than before and than wanted: "
+        f"somebody else changed it, too{said}",
+        hint="find out who else rotates keys here, and look at `exo-auth dkim status` before anything else",
+        not_before=now + SETTLING_TIME,
+        exit_code=PlanStale.exit_code,
+    )
+
+
+def skipped(change: Change, why: str, exit_code: int = 0) -> Outcome:
+    """Give the end of a change that was never tried; the code is 0 where another outcome has the one of the run."""
+    return Outcome(change, Result.SKIPPED, error=why, exit_code=exit_code)
 
 
 def unseen_by_exchange(change: Change, error: CnameMissing, now: datetime) -> Outcome:

@@ -325,11 +325,11 @@ def read_plan(file: Path, now: datetime) -> Plan:
 
 
 @contextmanager
-def dns_lock(settings: Settings, wait: str | None) -> Iterator[None]:
+def dns_lock(settings: Settings, wait: str | None, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of DNS changes; raises LockHeld."""
     seconds = parse_duration(wait) if wait else settings.timeouts.lock
     command = " ".join(["exo-auth", *sys.argv[1:3]])
-    with tenant_lock(journal_of_dns(settings).parent, command=command, wait=seconds):
+    with tenant_lock(journal_of_dns(settings).parent, command=command, wait=seconds, say=say):
         yield
 
 

@@ -1,4 +1,4 @@
-"""A start that is spread over a fleet of jobs, the same for one tenant all day (run)."""
+"""A start that is spread over a fleet of jobs, the same for one of them all day (run)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import hashlib
 from datetime import date, timedelta
 
 
-def jitter(tenant: str, day: date, longest: timedelta) -> timedelta:
-    """Give the wait for a tenant on a day, from zero to `longest`, in whole seconds.
+def jitter(what: str, day: date, longest: timedelta) -> timedelta:
+    """Give the wait for a tenant on a machine, or for a job, on a day, from zero to `longest`, in whole seconds.
 
-    It follows from tenant and day alone, so that a repeated job starts at the same place in the queue.
+    It follows from what waits and the day alone, so that a repeated job starts at the same place in the queue.
     """
     seconds = int(longest.total_seconds())
     if seconds <= 0:
         return timedelta(0)
-    digest = hashlib.sha256(f"{tenant.lower()}|{day.isoformat()}".encode()).digest()
+    digest = hashlib.sha256(f"{what.lower()}|{day.isoformat()}".encode()).digest()
     return timedelta(seconds=int.from_bytes(digest[:8]) % (seconds + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -66,10 +67,10 @@ def job_settings(job: Job, flags: Mapping[str, object], environment: Mapping[str
 
 
 def wait_for_its_turn(job: Job, settings: Settings, how: How, say: Callable[[str], None]) -> timedelta:
-    """Give how long a job that nobody watches waits; the same tenant waits the same time all day."""
+    """Give how long a job that nobody watches waits; the same job waits the same time all day, another on each machine."""
     if how.no_jitter:
         return timedelta(0)
-    name = f"{settings.tenant}/{job.name}"
+    name = f"{settings.tenant}/{job.name}|{socket.gethostname()}"
     wait = jitter(name, datetime.now(UTC).date(), timedelta(seconds=job.jitter_seconds))
     if wait:
         say(f"waiting {int(wait.total_seconds())} s, so that jobs do not all start at once (--no-jitter)")

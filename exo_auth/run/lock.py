@@ -6,7 +6,7 @@ import getpass
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,23 +14,33 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from exo_auth.errors import InputError, LockHeld
+from exo_auth.run.durations import render_duration
 
 TENANT = "this tenant"
 
 
 @contextmanager
 def tenant_lock(
-    folder: Path, *, command: str, wait: timedelta = timedelta(0), held: str = TENANT
+    folder: Path,
+    *,
+    command: str,
+    wait: timedelta = timedelta(0),
+    held: str = TENANT,
+    say: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[None]:
     """Hold the lock of the tenant whose state lives in `folder`; raises LockHeld that names the holder.
 
-    The operating system lets go of it when the process ends, however it ends: a killed run leaves no lock behind.
+    Whoever waits is told for whom. The operating system lets go of it when the process ends, however it ends: a killed run leaves no lock behind.
     """
     holder = folder / "lock.holder"
     lock = FileLock(folder / "lock")
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock.acquire(timeout=wait.total_seconds())
+        if not _acquired_at_once(lock):
+            if wait:
+                longest = render_duration(wait)
+                say(f"another run works on {held}: {_describe(holder)}; waiting for it, {longest} at most")
+            lock.acquire(timeout=wait.total_seconds())
     except Timeout:
         way = ", or give --lock-timeout TIME to wait here" if held == TENANT else ""
         raise LockHeld(
@@ -59,6 +69,14 @@ def tenant_lock(
         with suppress(OSError):
             holder.unlink()
         lock.release()
+
+
+def _acquired_at_once(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
 
 
 def _describe(holder: Path) -> str:

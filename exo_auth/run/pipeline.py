@@ -10,8 +10,10 @@ these rules, which its tests hold in every order of events:
 - A listing begun after a write was answered tells of that write, and of all before it. It reads them all back.
 - A change is sent on a look that shows its `before`, was read less than FRESH_FOR ago, and misses at most
   MOST_UNPROVEN earlier writes; and on an answer of DNS, no older, that opens its gate.
+- The first change goes alone, on a look of the last FRESH_AT_FIRST; no other is sent before a look shows what became of it.
 - After any answer but a plain yes nothing is sent until a look begun later came through; nor while a change is
   awaited whose answer was unclear, or that a look does not show which should.
+- Where somebody else changes a domain of the plan while this run is at work, the run sends nothing more.
 
 Nothing is done here: the caller asks what it may start, starts it, and says how it ended.
 """
@@ -23,24 +25,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from exo_auth.domain_name import DomainName
-from exo_auth.errors import CmdletFailed, CnameMissing, ExoAuthError, TransportBroken
+from exo_auth.errors import CmdletFailed, CnameMissing, ExoAuthError, PlanStale, TransportBroken
 from exo_auth.facts.dns import MailDns
 from exo_auth.facts.tenant import DkimSigningConfig, TenantFacts
-from exo_auth.plan.change import Change
-from exo_auth.plan.dkim_state import Effect, effect_of
+from exo_auth.plan.change import Change, Verb
+from exo_auth.plan.dkim_state import Effect, differences, effect_of, snapshot_of
 from exo_auth.plan.outcome import Outcome, Result
 from exo_auth.run.dkim_outcomes import (
     applied,
+    changed_by_another,
     closed_gate,
     is_unclear,
     moved_since,
     not_seen,
+    skipped,
     unseen_by_exchange,
 )
 from exo_auth.run.hands import Listing, Patience
 from exo_auth.run.trades import failure, why_stop
 
 FRESH_FOR = timedelta(seconds=60)  # an older look, or answer of DNS, is no ground for a change
+FRESH_AT_FIRST = timedelta(seconds=10)  # nor an older look for the first: others may have begun meanwhile
 MOST_UNPROVEN = 5  # writes answered and not yet read back when another is sent
 AHEAD = 4  # changes whose DNS is asked before their turn
 
@@ -56,6 +61,10 @@ class Look:
     def dkim_config(self, domain: DomainName) -> DkimSigningConfig | None:
         """Give a domain's configuration as it was read last."""
         return (self.listing or self.facts).dkim_config(domain)
+
+    def made_old(self) -> Look:
+        """Give the look as one that no change may be sent on: something was waited for since."""
+        return replace(self, at=self.at - FRESH_FOR)
 
 
 @dataclass(frozen=True)
@@ -87,10 +96,11 @@ class _Sent:
     waited: timedelta = timedelta(0)
     was_read: bool = False  # did a look that should show it come through?
     is_missed: bool = False  # and not show it?
+    is_other: bool = False  # but a state that is neither the one before nor the one wanted?
 
 
 class Pipeline:
-    """The state of some DKIM changes; `stopped_by` says why no more of them is sent."""
+    """The state of some DKIM changes; `stopped_by` says why no more of them is sent, `skip_code` what that ends with."""
 
     def __init__(
         self,
@@ -102,7 +112,9 @@ class Pipeline:
     ) -> None:
         self.look = look
         self.stopped_by = ""
+        self.skip_code = 0
         self._changes = changes
+        self._as_planned = _places_as_planned(changes, look)
         self._clocks = clocks
         self._patience = patience
         self._say = say
@@ -119,6 +131,7 @@ class Pipeline:
         self._will_prove = 0  # the same of the look under way
         self._needs = 0  # no change is sent on a look with a smaller number
         self._pause = timedelta(0)  # before the next look
+        self._rotated: tuple[Change, datetime] | None = None  # read back last, and when its switch comes
         self._second_opinion = -1  # the place of a change whose gate was found closed once
         self._asking: DomainName | None = None
         self._dns: dict[DomainName, tuple[MailDns | ExoAuthError, datetime]] = {}
@@ -149,8 +162,7 @@ class Pipeline:
         """Give an end to each change that was never tried."""
         places = range(self._next, len(self._changes))
         return [
-            Ended(place, Outcome(self._changes[place], Result.SKIPPED, error=self.stopped_by))
-            for place in places
+            Ended(place, skipped(self._changes[place], self.stopped_by, self.skip_code)) for place in places
         ]
 
     def stop(self, why: str) -> None:
@@ -248,6 +260,7 @@ class Pipeline:
         due = [sent for sent in self._sent if sent.write <= self._will_prove]
         try:
             effects = [effect_of(sent.change, listing.dkim_config(sent.change.target)) for sent in due]
+            self._watch_last_rotation(listing)
         except ExoAuthError as error:  # a row that cannot be read is no look
             self.look_failed(error)
             return
@@ -256,6 +269,9 @@ class Pipeline:
         self._seen, self._proves = self._looks, self._will_prove
         for sent, effect in zip(due, effects, strict=True):
             sent.was_read = True
+            sent.is_other = effect is Effect.OTHER and sent.change.verb is Verb.ROTATE
+            if sent.is_other:
+                self._meet_another(sent.change)
             if effect is Effect.DONE:
                 self._end_applied(sent, listing)
             else:
@@ -297,17 +313,37 @@ class Pipeline:
 
     def _is_good_look(self) -> bool:
         unproven = self._answered - self._proves
-        return self._seen >= self._needs and unproven <= MOST_UNPROVEN and self._is_fresh(self.look.at)
+        most = MOST_UNPROVEN if self._proves else 0
+        longest = FRESH_FOR if self._answered else FRESH_AT_FIRST
+        return self._seen >= self._needs and unproven <= most and self._is_fresh(self.look.at, longest)
 
-    def _is_fresh(self, at: datetime) -> bool:
-        return self._clocks.local() - at < FRESH_FOR
+    def _is_fresh(self, at: datetime, longest: timedelta = FRESH_FOR) -> bool:
+        return self._clocks.local() - at < longest
 
     def _end_unsent(self, change: Change) -> bool:
         """End the next change when it is done already, or out of date; was it?"""
         held = moved_since(change, self.look.dkim_config(change.target))
-        if held is not None:
-            self._end_next(held)
-        return held is not None
+        if held is None:
+            return False
+        if self._next in self._as_planned:
+            self._meet_another(change)
+        self._end_next(held)
+        return True
+
+    def _watch_last_rotation(self, listing: Listing) -> None:
+        """Look whether the rotation that was read back last is still the last one of its domain."""
+        if self._rotated is None:
+            return
+        change, rotate_on = self._rotated
+        config = listing.dkim_config(change.target)
+        if config is not None and config.rotate_on is not None and config.rotate_on > rotate_on:
+            self._meet_another(change)
+
+    def _meet_another(self, change: Change) -> None:
+        """Leave the tenant to whoever else is at work: two runs that take turns would meet in one domain at last."""
+        if not self.stopped_by:
+            self.skip_code = PlanStale.exit_code
+        self.stop(f"somebody else changes this tenant now: {change.target} moved while this run was at work")
 
     def _is_ready(self, change: Change) -> bool:
         """Is the next change's gate open, as DNS tells now? A gate that stays closed ends the change."""
@@ -355,11 +391,16 @@ class Pipeline:
             self._pause = self._patience.poll_every
             return
         now = self._clocks.service()
+        if sent.is_other:
+            self._end(sent, changed_by_another(sent.change, sent.trouble, now))
+            return
         self._end(sent, not_seen(sent.change, sent.trouble, now, was_read=sent.was_read))
 
     def _end_applied(self, sent: _Sent, listing: Listing) -> None:
         self._say(f"{sent.change.target.unicode}: {sent.change.verb} is done and read back")
         config = listing.dkim_config(sent.change.target)
+        if sent.change.verb is Verb.ROTATE and config is not None and config.rotate_on is not None:
+            self._rotated = sent.change, config.rotate_on
         self._end(sent, applied(sent.change, config, sent.trouble, sent.dns, self._clocks.service()))
 
     def _end(self, sent: _Sent, outcome: Outcome) -> None:
@@ -370,3 +411,18 @@ class Pipeline:
     def _end_next(self, outcome: Outcome) -> None:
         self._ended.append(Ended(self._next, outcome))
         self._next += 1
+
+
+def _places_as_planned(changes: Sequence[Change], look: Look) -> frozenset[int]:
+    """Give the places of the changes whose domains stand as planned when the run begins, the first for each domain."""
+    places: dict[DomainName, int] = {}
+    for place, change in enumerate(changes):
+        places.setdefault(change.target, place)
+    return frozenset(place for place in places.values() if _stands_as_planned(changes[place], look))
+
+
+def _stands_as_planned(change: Change, look: Look) -> bool:
+    try:
+        return not differences(change.before, snapshot_of(look.dkim_config(change.target)))
+    except ExoAuthError:  # a row that cannot be read: said when its turn comes
+        return False

@@ -60,7 +60,12 @@ def test_it_holds_for_the_kind(world: World) -> None:
         applied = world.state()
         (again,) = world.apply(session, plan).outcomes
         assert again.result is Result.ALREADY_SO, "sent twice"
-        assert world.state() == applied
+    elsewhere = World(world.box, world.bench.state / "of another machine")
+    with elsewhere.bench.session() as session:
+        (other,) = elsewhere.apply(session, plan).outcomes
+        assert other.result is Result.ALREADY_SO, "sent by two machines"
+        assert not list(read(session.state / FILE_NAME))
+    assert world.state() == applied
 
 
 def the_digest_is_of_the_decision(plan: Plan, again: Plan, change: Change) -> None:

@@ -30,7 +30,7 @@ from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan_file import change_document
 from exo_auth.run.hands import Patience
 from exo_auth.run.journal import JournalLine
-from exo_auth.run.pipeline import FRESH_FOR, MOST_UNPROVEN, Clocks, Look, Pipeline
+from exo_auth.run.pipeline import FRESH_AT_FIRST, FRESH_FOR, MOST_UNPROVEN, Clocks, Look, Pipeline
 from exo_auth.run.recover import SETTLING_TIME, recover
 
 NAMES = tuple(name(f"d{number}.example") for number in range(9))
@@ -121,6 +121,8 @@ class Runs(RuleBasedStateMachine):
         self.sent: list[DomainName] = []
         self.answered: list[DomainName] = []
         self.doubtful: set[DomainName] = set()
+        self.was_looked = False  # since the first answer
+        self.strangers_now: set[DomainName] = set()  # domains that somebody else changed during this run
         self.start()
 
     def note(self, event: str, body: dict[str, object]) -> int:
@@ -136,7 +138,10 @@ class Runs(RuleBasedStateMachine):
             assert change.target not in self.sent, "sent twice in one run"
             assert not self.doubtful, "sent while the end of another was not known"
             assert len(self.answered) - len(self.proven()) <= MOST_UNPROVEN
-            assert self.tenant.now - self.pipeline.look.at < FRESH_FOR
+            assert not self.answered or self.was_looked, "a second before the first was looked at"
+            assert not self.met(), "sent although somebody else was seen at work"
+            longest = FRESH_FOR if self.answered else FRESH_AT_FIRST
+            assert self.tenant.now - self.pipeline.look.at < longest
             shown = snapshot_of(self.pipeline.look.dkim_config(change.target))
             assert not differences(change.before, shown), "sent although the look shows another state"
             self.intents[self.pipeline.place_sending] = self.note(
@@ -168,6 +173,13 @@ class Runs(RuleBasedStateMachine):
 
     def proven(self) -> set[DomainName]:
         return {self.changes[place].target for place in self.results} & set(self.answered)
+
+    def met(self) -> set[DomainName]:
+        """Domains whose turn came after somebody else had changed them during this run."""
+        found = {
+            place for place, result in self.results.items() if result in (Result.ALREADY_SO, Result.STALE)
+        }
+        return {self.changes[place].target for place in found} & self.strangers_now
 
     # What happens
 
@@ -207,6 +219,7 @@ class Runs(RuleBasedStateMachine):
     @precondition(lambda self: self.looking is not None and self.looking[1] is not None)
     @rule()
     def a_look_ends(self) -> None:
+        self.was_looked = self.was_looked or self.looking[0] > 0
         rows, self.looking = self.looking[1], None
         self.pipeline.look_ended(self.tenant.facts(rows), self.tenant.now)
         self.start()
@@ -257,6 +270,7 @@ class Runs(RuleBasedStateMachine):
             if self.write is not None and self.write.change.target == domain:
                 return  # the service's own race; no client can see it
             self.strangers.add(domain)
+            self.strangers_now.add(domain)
             self.tenant.history.append(dict(self.tenant.rows))
             self.tenant.rows[domain] = rotated(row, self.tenant.now)
 
