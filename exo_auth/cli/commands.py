@@ -86,7 +86,7 @@ BRANCHES = (  # in the order in which help lists them
         "apply",
         "plan",
         "apply",
-        "Apply a plan: a saved one, or the one with this digest. What has moved since is refused, not guessed.",
+        "Apply a plan: a saved one, a playbook's, or the one with this digest. What has moved since is refused, not guessed.",
     ),
     Branch(
         "drift",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exo_auth.cli.completing import runs
 from exo_auth.cli.options import Common, command
 from exo_auth.cli.talk import put
 from exo_auth.errors import InputError
@@ -48,7 +49,8 @@ def list_runs(common: Common, journal: Folder = None) -> None:
 def show(
     common: Common,
     run: Annotated[
-        str | None, typer.Argument(metavar="[RUN]", help="A run, or the beginning of its name.")
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run, or the beginning of its name.", autocompletion=runs),
     ] = None,
     journal: Folder = None,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exo_auth.cli.completing import plans_and_playbooks, playbooks, stages
 from exo_auth.cli.options import Common, Domains, Policy, Reports, Writing, command, given
 from exo_auth.cli.playbook import Variables, variables_given
 from exo_auth.cli.talk import note, progress, warner
@@ -24,14 +25,26 @@ VERBS = ("all", "enable", "rotate", "upgrade-keys")
 
 Verbs = Annotated[
     str,
-    typer.Option("--for", metavar="VERB", envvar="EXO_AUTH_PLAN_FOR", help=f"One of {', '.join(VERBS)}."),
+    typer.Option(
+        "--for",
+        metavar="VERB",
+        envvar="EXO_AUTH_PLAN_FOR",
+        help=f"One of {', '.join(VERBS)}.",
+        autocompletion=lambda incomplete: [verb for verb in VERBS if verb.startswith(incomplete)],
+    ),
 ]
 
 
-def _playbooks(incomplete: str) -> list[str]:
-    from exo_auth.run.playbook import shipped
-
-    return [name for name in shipped() if name.startswith(incomplete)]
+StageName = Annotated[
+    str,
+    typer.Option(
+        "--stage",
+        metavar="NAME",
+        envvar="EXO_AUTH_STAGE",
+        help="This stage of the playbook alone, for the domains that are through those before it.",
+        autocompletion=stages,
+    ),
+]
 
 
 @command
@@ -44,11 +57,12 @@ def plan(
         typer.Argument(
             metavar="[PLAYBOOK]",
             help="A file, or one that ships: `exo-auth playbook list` names them.",
-            autocompletion=_playbooks,
+            autocompletion=playbooks,
         ),
     ] = None,
     verb: Verbs = "all",
     var: Variables = None,
+    stage: StageName = "",
     report: Reports = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", envvar="EXO_AUTH_OUT", help="Save the plan, too.")
@@ -76,17 +90,20 @@ def plan(
     from exo_auth.run.playbook import Playbook, read_playbook
     from exo_auth.run.session import ReadingSession
 
+    if stage and not playbook:
+        raise _no_stages()
     wanted = read_playbook(playbook, variables_given(var)) if playbook else Playbook(verb, ())
     settings = common.settings({**wanted.policy, **given(policy)})
     check_formats(settings, report)
     with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
-        prepared = prepared_by(session, wanted, domains.domain, common)
+        prepared = prepared_by(session, wanted, domains.domain, common, stage)
     for text in prepared.notes:
         note(common, f"note: {text}")
     if out:
         write_private(Path(out), to_text(prepared.plan), replace=True)
         note(common, f"the plan is saved in {out}; apply it with: exo-auth apply {out}")
-    words = [out] if out else _words_of(playbook, verb, policy, {"-d": domains.domain, "--var": var})
+    lists = {"-d": domains.domain, "--var": var, "--stage": [stage] if stage else None}
+    words = [out] if out else _words_of(playbook, verb, policy, lists)
     apply_line = shlex.join(["exo-auth", "apply", *words, "--digest", prepared.plan.digest[:16], "--yes"])
     show_plan(common, settings, prepared.plan, apply_line)
     code = plan_exit_code(prepared.plan, detailed=detailed_exitcode)
@@ -106,16 +123,19 @@ def _words_of(
 
 
 def prepared_by(
-    session: ReadingSession, wanted: Playbook, named: list[str] | None, common: Common
+    session: ReadingSession, wanted: Playbook, named: list[str] | None, common: Common, stage: str = ""
 ) -> Prepared:
-    """Plan what a playbook wants; a playbook of one DKIM step has the plan, and the digest, of that step."""
+    """Plan what a playbook wants; a playbook of one DKIM step has the plan, and the digest, of that step.
+
+    With a `stage` its changes alone.
+    """
     from exo_auth.run.carry_out import make_plan
     from exo_auth.run.stages import plan_playbook
 
     patterns = tuple(named or wanted.domains)
-    if not wanted.stages and not wanted.excepted and not wanted.tag_places:
+    if not stage and not wanted.stages and not wanted.excepted and not wanted.tag_places:
         return make_plan(session, patterns, planner_for(wanted.verb), progress(common))
-    return plan_playbook(session, wanted, patterns, progress(common))
+    return plan_playbook(session, wanted, patterns, progress(common), only=stage)
 
 
 @command
@@ -126,36 +146,49 @@ def apply(
     writing: Writing,
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[PLAN|PLAYBOOK]", help="A file that `plan --out` wrote, or a playbook."),
+        typer.Argument(
+            metavar="[PLAN|PLAYBOOK]",
+            help="A file that `plan --out` wrote, or a playbook.",
+            autocompletion=plans_and_playbooks,
+        ),
     ] = None,
     var: Variables = None,
+    stage: StageName = "",
     verb: Verbs = "all",
 ) -> None:
-    """Apply a plan: a saved one, or the one with this digest. What has moved since is refused, not guessed.
+    """Apply a plan: a saved one, a playbook's, or the one with this digest. What has moved since is refused, not guessed.
 
-    Example:  exo-auth apply november.plan --yes
+    Example:  exo-auth apply onboard-tenant --stage spf --digest 943d17efe66312f4 --yes
     """
-    from exo_auth.cli.writing import apply_saved, write
+    from exo_auth.cli.writing import apply_saved, write, write_with
+    from exo_auth.run.playbook import read_playbook
 
     if file is None and not writing.digest:
-        raise InputError("give a plan file or --digest", hint="exo-auth plan --out FILE makes one")
-    if file is not None and is_playbook(file):
-        from exo_auth.cli.writing import write_with
-        from exo_auth.run.playbook import read_playbook
-
+        raise InputError(
+            "give a plan file, a playbook or --digest", hint="exo-auth plan --out FILE makes a plan file"
+        )
+    if stage and (file is None or not is_playbook(file)):
+        raise _no_stages()
+    if file is None:
+        write(common, policy, writing, tuple(domains.domain or ()), planner_for(verb))
+    elif is_playbook(file):
         wanted = read_playbook(file, variables_given(var))
         named = domains.domain
         write_with(
             common,
             policy,
             writing,
-            lambda session: prepared_by(session, wanted, named, common),
+            lambda session: prepared_by(session, wanted, named, common, stage),
             wanted.policy,
         )
-    elif file is not None:
-        apply_saved(common, policy, writing, file)
     else:
-        write(common, policy, writing, tuple(domains.domain or ()), planner_for(verb))
+        apply_saved(common, policy, writing, file)
+
+
+def _no_stages() -> InputError:
+    return InputError(
+        "--stage goes with a playbook", hint="a saved plan is applied whole, or with --interactive"
+    )
 
 
 def is_playbook(name: str) -> bool:

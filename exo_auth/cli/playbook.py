@@ -6,16 +6,24 @@ from typing import Annotated
 
 import typer
 
+from exo_auth.cli.completing import plans_and_playbooks, variables
 from exo_auth.cli.options import Common, command
 from exo_auth.cli.talk import put
 
 app = typer.Typer(no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A file, or one that ships.")]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="PLAYBOOK", help="A file, or one that ships.", autocompletion=plans_and_playbooks),
+]
 Variables = Annotated[
     list[str] | None,
     typer.Option(
-        "--var", metavar="NAME=VALUE", envvar="EXO_AUTH_VAR", help="A value of a variable. Repeatable."
+        "--var",
+        metavar="NAME=VALUE",
+        envvar="EXO_AUTH_VAR",
+        help="A value of a variable. Repeatable.",
+        autocompletion=variables,
     ),
 ]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exo_auth.cli.completing import runs
 from exo_auth.cli.dns import OctoDns
 from exo_auth.cli.options import Common, Writing, command
 from exo_auth.errors import InputError
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 def undo(
     common: Common,
     writing: Writing,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The run, as `journal list` names it.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The run, as `journal list` names it.", autocompletion=runs)
+    ],
     only: Annotated[
         str,
         typer.Option(

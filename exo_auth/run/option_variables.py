@@ -125,6 +125,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_SPF_SENDER",
         "EXO_AUTH_SPF_SIMPLIFY",
         "EXO_AUTH_SPF_STATE",
+        "EXO_AUTH_STAGE",
         "EXO_AUTH_STS_MAX_AGE",
         "EXO_AUTH_STS_MODE",
         "EXO_AUTH_STS_MX",

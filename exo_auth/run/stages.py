@@ -41,8 +41,14 @@ class _Parts:
                 self.held.setdefault(name, stage.name)
 
 
-def plan_playbook(session: ReadingSession, playbook: Playbook, patterns: Sequence[str], say: Say) -> Prepared:
-    """Plan every stage for the domains that are through those before it; raises what the planners raise."""
+def plan_playbook(
+    session: ReadingSession, playbook: Playbook, patterns: Sequence[str], say: Say, only: str = ""
+) -> Prepared:
+    """Plan every stage for the domains that are through those before it; raises what the planners raise.
+
+    With `only` the changes of that stage alone: who has something to do in one before it is held back, and told.
+    """
+    playbook = playbook.until(only) if only else playbook
     tags = playbook.every_tag(session.settings.tags)
     observation = observe(session, patterns, say, tags)
     scene = observation.scene
@@ -59,7 +65,8 @@ def plan_playbook(session: ReadingSession, playbook: Playbook, patterns: Sequenc
         plan = plan_of_stage(session, observation, stage, ready, say)
         plan, arrived = hold_for_time(plan, stage, before, journal, scene.now)
         arrivals += arrived
-        parts.take(hold_at_gates(session, observation, plan, stage, say), stage, ready)
+        plan = hold_at_gates(session, observation, plan, stage, say)
+        parts.take(plan if only in ("", stage.name) else _not_now(plan, stage, only), stage, ready)
         before.append(stage.name)
     targets = {change.target for change in parts.changes}
     plan = Plan(
@@ -78,6 +85,14 @@ def plan_playbook(session: ReadingSession, playbook: Playbook, patterns: Sequenc
     preflight(session, cmdlets_of(plan))
     notes = observation.recovery.notes
     return Prepared(plan, observation.look, observation, notes, tuple(arrivals), members)
+
+
+def _not_now(plan: Plan, stage: Stage, only: str) -> Plan:
+    """Hold back the changes of a stage that was not asked for, and comes before the one that was."""
+    reason = f"stage “{stage.name}” comes before “{only}”, and has something to do"
+    verbs = {change.target: change.verb for change in plan.changes}
+    held = tuple(Blockage(name, verb, reason, (), is_unknown=False) for name, verb in verbs.items())
+    return replace(plan, changes=(), blockages=(*plan.blockages, *held))
 
 
 def _members(
