@@ -18,6 +18,8 @@ MAX_LABEL = 63  # octets, RFC 1035 §2.3.4
 
 _LDH = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)  # RFC 1123 §2.1
 _LOOKUP_LABEL = re.compile(r"[a-z0-9_*]([a-z0-9_-]*[a-z0-9_])?", re.ASCII)  # RFC 8552: underscored names
+_PLAIN_LABEL = r"(?!xn--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_PLAIN = re.compile(rf"{_PLAIN_LABEL}(?:\.{_PLAIN_LABEL})*", re.ASCII)  # what neither door can object to
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # the four dots of UTS #46
 
 
@@ -34,12 +36,12 @@ class DomainName:
     @classmethod
     def parse(cls, text: str) -> DomainName:
         """Read a mail domain as typed; raises InputError with the position of the bad character."""
-        return cls(".".join(_labels(text, _LDH, "a letter, digit or hyphen")))
+        return cls(_checked(text, _LDH, "a letter, digit or hyphen"))
 
     @classmethod
     def parse_lookup(cls, text: str) -> DomainName:
         """Read any name that may be asked in DNS, underscores included; raises InputError."""
-        return cls(".".join(_labels(text, _LOOKUP_LABEL, "a letter, digit, hyphen or underscore")))
+        return cls(_checked(text, _LOOKUP_LABEL, "a letter, digit, hyphen or underscore"))
 
     @property
     def unicode(self) -> str:
@@ -71,7 +73,9 @@ class DomainName:
         return self.ascii
 
 
-def _labels(text: str, pattern: re.Pattern[str], allowed: str) -> list[str]:
+def _checked(text: str, pattern: re.Pattern[str], allowed: str) -> str:
+    if len(text) <= MAX_NAME and _PLAIN.fullmatch(text):
+        return text
     stripped = text.strip()
     if not stripped:
         raise InputError("the domain name is empty", position=0, hint="write it like contoso.com")
@@ -87,7 +91,7 @@ def _labels(text: str, pattern: re.Pattern[str], allowed: str) -> list[str]:
             f"“{text}” is {len(name)} characters long in DNS form; a domain name holds at most {MAX_NAME}",
             position=MAX_NAME,
         )
-    return labels
+    return name
 
 
 def _a_label(raw: str, offset: int, text: str, pattern: re.Pattern[str], allowed: str) -> str:

@@ -66,6 +66,26 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     at: datetime | None = None  # when the look was over that the evidence comes from, UTC
 
+    def completed(
+        self, records: tuple[DnsRecord, ...], evidence: tuple[Evidence, ...], at: datetime | None
+    ) -> Finding:
+        """Give the same finding with what to paste, what was answered and when; `replace` takes thrice as long."""
+        return Finding(
+            self.code,
+            self.severity,
+            self.subject,
+            self.message,
+            self.seen,
+            self.wanted,
+            self.remedy,
+            records,
+            self.source,
+            self.frameworks,
+            self.not_before,
+            evidence,
+            at,
+        )
+
     def as_severe_as(self, severity: Severity) -> Finding:
         """Give the same finding with another severity."""
         return replace(self, severity=severity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from exo_auth.checks.finding import Finding
@@ -46,5 +47,6 @@ def evidence_document(finding: Finding) -> dict[str, Any]:
     return document
 
 
+@lru_cache(maxsize=64)  # the findings of a domain come from one look
 def _time(at: datetime | None) -> str | None:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at is not None else None

@@ -37,9 +37,7 @@ def _completed(one: Finding, offers: _Offers, facts: DomainFacts) -> Finding:
     records = one.records
     if not records or one.code in _MAY_BE_MOVED:
         records = offers.for_code(one) or records
-    return replace(
-        one, records=records, evidence=one.evidence or tuple(_proof(one.code, facts)), at=facts.seen_at
-    )
+    return one.completed(records, one.evidence or tuple(_proof(one.code, facts)), facts.seen_at)
 
 
 class _Offers:

@@ -25,40 +25,52 @@ class SpfCost:
     void6: int = 0
     is_open: bool = False
 
-    def __add__(self, other: SpfCost) -> SpfCost:
-        return SpfCost(
-            self.lookups + other.lookups,
-            self.void4 + other.void4,
-            self.void6 + other.void6,
-            self.is_open or other.is_open,
-        )
-
 
 def cost_of(node: SpfNode) -> SpfCost:
     """Add up all branches of a record."""
-    total = SpfCost(is_open=node.is_cut or isinstance(node.answer, LookupFailed))
-    for branch in node.branches:
-        total += branch_cost(branch)
-    return total
+    count = _Count()
+    count.add_node(node)
+    return count.cost
 
 
 def branch_cost(branch: SpfBranch) -> SpfCost:
     """Give what one term costs, with all below it."""
-    own = SpfCost(lookups=1, is_open=branch.failure is not None)
-    if branch.node is not None:
-        # The record of an include is a query too; an absent one ends the evaluation, so it is no void lookup here.
-        return own + cost_of(branch.node)
-    if branch.is_void:
-        return own + SpfCost(void4=1, void6=1)
-    if not branch.hosts:  # ptr, and names that a macro decides
-        return own + SpfCost(is_open=True)
-    for host in branch.hosts[:MOST_NAMES]:
-        own += SpfCost(
-            void4=isinstance(host.ipv4, Missing),
-            void6=isinstance(host.ipv6, Missing),
-            is_open=isinstance(host.ipv4, LookupFailed) or isinstance(host.ipv6, LookupFailed),
-        )
-    return own
+    count = _Count()
+    count.add_branch(branch)
+    return count.cost
+
+
+class _Count:
+    def __init__(self) -> None:
+        self._lookups = self._void4 = self._void6 = 0
+        self._is_open = False
+
+    @property
+    def cost(self) -> SpfCost:
+        return SpfCost(self._lookups, self._void4, self._void6, self._is_open)
+
+    def add_node(self, node: SpfNode) -> None:
+        if node.is_cut or isinstance(node.answer, LookupFailed):
+            self._is_open = True
+        for branch in node.branches:
+            self.add_branch(branch)
+
+    def add_branch(self, branch: SpfBranch) -> None:
+        self._lookups += 1
+        if branch.failure is not None:
+            self._is_open = True
+        if branch.node is not None:
+            # The record of an include is a query too; an absent one ends the evaluation, so it is no void lookup here.
+            self.add_node(branch.node)
+        elif branch.is_void:
+            self._void4 += 1
+            self._void6 += 1
+        elif not branch.hosts:  # ptr, and names that a macro decides
+            self._is_open = True
+        for host in branch.hosts[:MOST_NAMES]:
+            self._void4 += isinstance(host.ipv4, Missing)
+            self._void6 += isinstance(host.ipv6, Missing)
+            self._is_open |= isinstance(host.ipv4, LookupFailed) or isinstance(host.ipv6, LookupFailed)
 
 
 def domains_authorized(node: SpfNode) -> frozenset[str]:

@@ -78,10 +78,12 @@ async def gather_domain_facts(sources: Sources, domain: DomainName) -> DomainFac
     facts = await answered(sources.resolver, _domain_steps(sources, domain))
     sts = facts.mta_sts
     if sts is not None and sts.host_ipv4 is not None:
-        facts = replace(facts, mta_sts=await _with_policy(sources.fetch, domain, sts))
+        sts = await _with_policy(sources.fetch, domain, sts)
+        facts = replace(facts, mta_sts=sts, seen_at=sources.clock())
     if sources.authorities is not None and Subject.DNS in sources.subjects:
-        facts = replace(facts, servers=await server_views(sources.authorities, domain))
-    return replace(facts, seen_at=sources.clock())
+        servers = await server_views(sources.authorities, domain)
+        facts = replace(facts, servers=servers, seen_at=sources.clock())
+    return facts
 
 
 async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:
@@ -100,7 +102,21 @@ async def _domain_steps(sources: Sources, domain: DomainName) -> DomainFacts:
         when((Subject.TLS_RPT,), lambda: txt(DomainName(f"_smtp._tls.{name}"))),
         when((Subject.BIMI,), lambda: txt(DomainName(f"default._bimi.{name}"))),
     )
-    return DomainFacts(domain, soa, wildcard, at_apex, mx, hosts, spf, dkim, dmarc, sts, tls_rpt, bimi)
+    return DomainFacts(
+        domain,
+        soa,
+        wildcard,
+        at_apex,
+        mx,
+        hosts,
+        spf,
+        dkim,
+        dmarc,
+        sts,
+        tls_rpt,
+        bimi,
+        seen_at=sources.clock(),
+    )
 
 
 def _dkim(sources: Sources, domain: DomainName) -> Coroutine[Any, Any, MailDns]:

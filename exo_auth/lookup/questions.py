@@ -46,6 +46,8 @@ def ask(name: DomainName, rdtype: str) -> Generator[list[Question], Answers, Ans
 @coroutine
 def all_of(*steps: Coroutine[Any, Any, Any] | None) -> Generator[list[Question], Answers, list[Any]]:
     """Take several steps side by side: what they ask in the same round is asked at once. Where no step is, None is found."""
+    if len(steps) == 1 and steps[0] is not None:
+        return [(yield from steps[0])]
     results: list[Any] = [None] * len(steps)
     answers: Answers = []
     waiting = [(index, step, 0, 0) for index, step in enumerate(steps) if step is not None]

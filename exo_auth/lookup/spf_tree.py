@@ -154,7 +154,10 @@ def _target(term: Mechanism | Modifier, domain: str) -> str:
     spec: MacroString | None = term.value if isinstance(term, Modifier) else term.domain
     if spec is None:
         return domain
-    if spec.letters() - {"d"}:
-        return ""
-    name = spec.expand({"d": domain}).rstrip(".").lower()
+    text = spec.text
+    if "%" in text:
+        if spec.letters() - {"d"}:
+            return ""
+        text = spec.expand({"d": domain})
+    name = text.rstrip(".").lower()
     return name if can_be_asked(name) else ""

@@ -79,7 +79,7 @@ class DmarcRecord:
 
     @property
     def _has_bad_policy(self) -> bool:
-        return any(fault.tag in ("p", "sp", "np") for fault in self.faults)
+        return bool(self.faults) and any(fault.tag in ("p", "sp", "np") for fault in self.faults)
 
     def applies(self, *, is_subdomain: bool, exists: bool) -> Policy | None:
         """Give the policy for a name it governs, before `t=y`; None when DMARC does not apply."""

@@ -19,6 +19,7 @@ import time
 from check_fleet import Absences, make_check_fleet
 from dns_fleet import OPT, Fleet, make_fleet
 
+AWAKE = 0.0003  # seconds; a server that every question had to wake would cost a fast client's time
 TRUNCATED = b"\x83\x80\0\1\0\0\0\0\0\1"
 
 
@@ -32,22 +33,28 @@ class ReplayServer:
         self.stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.stranger.bind(("127.0.0.1", 0))
         self.late: list[tuple[float, int, bytes, tuple[str, int]]] = []
+        self.rests_at = 0.0  # of the monotonic clock
         self.seen: set[bytes] = set()
         self.counts = {"udp": 0, "tcp": 0, "unknown": 0, "forged": 0, "lost": 0}
 
     def serve(self) -> None:
         threading.Thread(target=self._serve_tcp, daemon=True).start()
         print(self.udp.getsockname()[1], flush=True)
-        while sys.stdin not in select.select([sys.stdin, self.udp], [], [], self._until_next())[0]:
-            self._answer_what_came()
-            while self._until_next() == 0.0:
+        while sys.stdin not in (ready := select.select([sys.stdin, self.udp], [], [], self._pause())[0]):
+            if ready:
+                self._answer_what_came()
+                self.rests_at = time.monotonic() + AWAKE
+            while self.late and self.late[0][0] <= time.monotonic():
                 _, _, wire, client = heapq.heappop(self.late)
                 self.udp.sendto(wire, client)
         print(json.dumps(self.counts | {"distinct": len(self.seen)}), flush=True)
 
-    def _until_next(self) -> float | None:
-        """Give the seconds until a late answer is due, None where none is."""
-        return max(0.0, self.late[0][0] - time.monotonic()) if self.late else None
+    def _pause(self) -> float | None:
+        """Give the longest time to sleep for want of questions, in seconds; None for any."""
+        now = time.monotonic()
+        if now < self.rests_at:
+            return 0.0
+        return max(0.0, self.late[0][0] - now) if self.late else None
 
     def _answer_what_came(self) -> None:
         for _ in range(256):
