@@ -76,6 +76,7 @@ class DaneScene:
     policy_allows: frozenset[str] = (
         frozenset()
     )  # of the hosts in mx, new_host and former_host: those it names
+    policy_forgotten: datetime | None = None  # when no sender remembers another policy any more
     tlsa_shows: bool = False
     complaint: str = ""  # what Exchange Online itself finds wrong with the domain's DNS
 
@@ -160,7 +161,7 @@ def _second_mx(scene: DaneScene) -> Part:
 def _swap(scene: DaneScene) -> Part:
     if scene.prefers_new:
         return None
-    if (held := _policy_forbids(scene, scene.new_host)) is not None:
+    if (held := why_host_must_wait(scene, scene.new_host)) is not None:
         return held
     others = tuple((LAST, host) for host in scene.hosts if host != scene.new_host)
     return _mx(
@@ -237,7 +238,7 @@ def _mx_back(scene: DaneScene) -> Part:
         return _blocked(
             scene, Verb.PUBLISH, "where its mail went before is not known: publish the former MX first"
         )
-    if (held := _policy_forbids(scene, scene.former_host)) is not None:
+    if (held := why_host_must_wait(scene, scene.former_host)) is not None:
         return held
     records = ((FIRST, scene.former_host), (LAST, scene.new_host))
     return _mx(scene, records, LOW_TTL, f"mail goes to {scene.former_host} again")
@@ -284,12 +285,15 @@ def why_dnssec_must_stay(scene: DaneScene) -> Part:
     return _after_old_ttl(scene, Verb.DISABLE)
 
 
-def _policy_forbids(scene: DaneScene, host: str) -> Blockage | None:
-    """RFC 8461 §5: senders do not deliver to a host that a policy in enforce does not name."""
-    if scene.policy_mode != "enforce" or host in scene.policy_allows:
-        return None
-    reason = f"its MTA-STS policy is in enforce and does not name {host}: mail of senders who heed it would be lost"
-    return _blocked(scene, Verb.PUBLISH, reason)
+def why_host_must_wait(scene: DaneScene, host: str) -> Part:
+    """Say why mail must not go to a host first yet: a policy in enforce does not name it, or one that is remembered."""
+    if scene.policy_mode == "enforce" and host not in scene.policy_allows:  # RFC 8461 §5
+        reason = f"its MTA-STS policy is in enforce and does not name {host}: mail of senders who heed it would be lost"
+        return _blocked(scene, Verb.PUBLISH, reason)
+    if _has_policy(scene) and scene.policy_forgotten is not None and scene.now < scene.policy_forgotten:
+        reason = f"senders may remember the MTA-STS policy from before, which need not name {host}, for its max_age"
+        return Deferral(scene.domain, reason, scene.policy_forgotten, is_waiting=True, verb=Verb.PUBLISH)
+    return None
 
 
 def _after_old_ttl(scene: DaneScene, verb: Verb) -> Deferral | None:
@@ -369,6 +373,8 @@ _OPEN: Mapping[DaneStep, Callable[[DaneScene], bool]] = {
     # Also where the file is right: its id may not be announced yet.
     DaneStep.POLICY: lambda scene: _has_policy(scene) and not scene.prefers_new,
     DaneStep.PROBE: lambda scene: not scene.prefers_new,
+    DaneStep.SWAP_MX: lambda scene: _has_policy(scene) and not scene.prefers_new,
+    DaneStep.MX_BACK: lambda scene: _has_policy(scene) and scene.prefers_new,
     DaneStep.ENFORCE: lambda scene: _has_policy(scene),
     DaneStep.POLICY_BACK: lambda scene: _has_policy(scene) and bool(scene.former_host) and scene.prefers_new,
 }

@@ -9,10 +9,12 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError
 from exo_auth.plan.change import Change
 from exo_auth.plan.dane_move import (
+    FIRST,
     DaneScene,
     Part,
     why_dane_must_wait,
     why_dnssec_must_stay,
+    why_host_must_wait,
     why_mx_must_stay,
 )
 from exo_auth.plan.mail_flow import DISABLE_DNSSEC, ENABLE_DANE
@@ -69,7 +71,7 @@ def _domain(change: Change) -> DomainName:
 
 
 def _mx_may_move(change: Change) -> Callable[[DaneScene], Part]:
-    """A set of MX may go when it keeps the new host first, or DANE is off and forgotten."""
+    """A set of MX may go when it keeps the new host first, or DANE is off and forgotten; and put it first when told."""
     records = sorted(
         (int(value.split()[0]), value.split()[-1].lower()) for value in map(str, change.after["values"])
     )
@@ -78,6 +80,10 @@ def _mx_may_move(change: Change) -> Callable[[DaneScene], Part]:
         leaves = (
             bool(scene.new_host) and scene.prefers_new and (not records or records[0][1] != scene.new_host)
         )
-        return why_mx_must_stay(scene) if leaves else None
+        if leaves:
+            goes_to = records[0][1] if records else ""
+            return why_mx_must_stay(scene) or (why_host_must_wait(scene, goes_to) if goes_to else None)
+        arrives = bool(scene.new_host) and not scene.prefers_new and records[:1] == [(FIRST, scene.new_host)]
+        return why_host_must_wait(scene, scene.new_host) if arrives else None
 
     return why

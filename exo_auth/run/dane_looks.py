@@ -21,6 +21,7 @@ from exo_auth.plan.plan_file import OCTODNS, change_from_document
 from exo_auth.plan.record_set import TTL, same_values
 from exo_auth.run.journal import FILE_NAME, JournalLine, read
 from exo_auth.run.journal_place import journal_of_dns
+from exo_auth.run.policy_memory import PolicyMemory
 from exo_auth.run.policy_records import policy_in_force
 from exo_auth.run.session import ReadingSession
 
@@ -42,6 +43,7 @@ def look_at_dane(session: ReadingSession, domain: DomainName, zones: OctoDnsZone
     if zones is not None and home is not None:
         mx, ttl = _provided(zones, domain, mx)
     policy = policy_in_force(facts)
+    remembered = PolicyMemory.of(session.settings.state_dir, domain)
     new = status.expected_host
     former = (
         history.former_host(new)
@@ -63,6 +65,7 @@ def look_at_dane(session: ReadingSession, domain: DomainName, zones: OctoDnsZone
         moved=history.moved,
         dane_since=history.dane_since,
         policy_mode=policy.mode.value if policy is not None else "",
+        policy_forgotten=remembered.forgotten(policy) if policy is not None else None,
         policy_allows=frozenset(
             host for host in named if host and policy is not None and policy.allows(host)
         ),

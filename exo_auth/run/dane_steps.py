@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from exo_auth.checks.partner_tls import TlsDemand
@@ -12,10 +12,11 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ExoAuthError, PublishError
 from exo_auth.plan.change import Blockage, Deferral, Verb
 from exo_auth.plan.dane_move import DaneScene, DaneStep, Part, dane_step, needs_step
-from exo_auth.records.mta_sts_policy import Mode
+from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
 from exo_auth.run.dane_looks import look_at_dane
 from exo_auth.run.partner import look_at_partner
-from exo_auth.run.policy_records import MtaStsWish, next_mta_sts_step
+from exo_auth.run.policy_memory import PolicyMemory
+from exo_auth.run.policy_records import MtaStsStep, MtaStsWish, next_mta_sts_step
 from exo_auth.run.session import ReadingSession
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class DaneLooks:
 
             self._zones.append(open_zones(self.session.settings))
         return self._zones[0]
+
+    def note_policy(self, scene: DaneScene, policy: MtaStsPolicy) -> None:
+        """Note that a policy is served and announced, and look at the domain with that in mind from here on."""
+        memory = PolicyMemory.of(self.session.settings.state_dir, scene.domain)
+        forgotten = memory.stands(policy, scene.now)
+        self._scenes[scene.domain] = replace(scene, policy_forgotten=forgotten)
 
     def part(self, domain: DomainName, step: DaneStep, probe: str = REQUIRED) -> Part:
         """Give what a step needs; a domain that cannot be looked at is held back, and the others go on."""
@@ -116,17 +123,34 @@ def _probe(looks: DaneLooks, scene: DaneScene, probe: str) -> Part:
 def _name_hosts(looks: DaneLooks, scene: DaneScene, _probe: str) -> Part:
     """Let the MTA-STS policy name every host that mail goes to, and the one it goes to next (RFC 8461 §8.3)."""
     hosts = dict.fromkeys(host for host in (*scene.hosts, scene.new_host, scene.former_host) if host)
-    return _announce(looks, scene, None, tuple(hosts))
+    step = _policy_step(looks, scene, None, tuple(hosts))
+    if step.step == "done":
+        looks.note_policy(scene, step.policy)
+    return _announcement(looks, scene, step)
+
+
+def _swap(looks: DaneLooks, scene: DaneScene, probe: str) -> Part:
+    """Move MX when senders know the policy that names both hosts, and none remembers the one before."""
+    return _name_hosts(looks, scene, probe) or dane_step(looks.scene(scene.domain), DaneStep.SWAP_MX)
+
+
+def _back(looks: DaneLooks, scene: DaneScene, probe: str) -> Part:
+    """As `_swap`, to the former host."""
+    return _name_hosts(looks, scene, probe) or dane_step(looks.scene(scene.domain), DaneStep.MX_BACK)
 
 
 def _enforce(looks: DaneLooks, scene: DaneScene, _probe: str) -> Part:
-    return _announce(looks, scene, Mode.ENFORCE, scene.hosts)
+    return _announcement(looks, scene, _policy_step(looks, scene, Mode.ENFORCE, scene.hosts))
 
 
-def _announce(looks: DaneLooks, scene: DaneScene, mode: Mode | None, hosts: tuple[str, ...]) -> Part:
-    """File first, then its id, as `mta-sts generate` does it; the patterns stay where they name all hosts."""
+def _policy_step(looks: DaneLooks, scene: DaneScene, mode: Mode | None, hosts: tuple[str, ...]) -> MtaStsStep:
+    """Ask what comes next about the policy; the patterns stay where they name all hosts."""
     wish = MtaStsWish(mode, () if scene.policy_allows.issuperset(hosts) else hosts)
-    step = next_mta_sts_step(looks.session.settings, scene.domain.ascii, wish)
+    return next_mta_sts_step(looks.session.settings, scene.domain.ascii, wish)
+
+
+def _announcement(looks: DaneLooks, scene: DaneScene, step: MtaStsStep) -> Part:
+    """File first, then its id, as `mta-sts generate` does it."""
     if step.step == "done":
         return None
     if step.waits_for_file:
@@ -142,6 +166,8 @@ def _announce(looks: DaneLooks, scene: DaneScene, mode: Mode | None, hosts: tupl
 _ASKING: dict[DaneStep, Callable[[DaneLooks, DaneScene, str], Part]] = {
     DaneStep.POLICY: _name_hosts,
     DaneStep.PROBE: _probe,
+    DaneStep.SWAP_MX: _swap,
     DaneStep.ENFORCE: _enforce,
     DaneStep.POLICY_BACK: _name_hosts,
+    DaneStep.MX_BACK: _back,
 }

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from exo_auth.checks.finding import Finding
@@ -23,10 +21,11 @@ from exo_auth.plan.dmarc_edit import DmarcWish, effects, is_stricter, same_recor
 from exo_auth.plan.record_set import RecordChange
 from exo_auth.records import dmarc, mta_sts, mta_sts_policy, tls_rpt
 from exo_auth.records.dmarc import DmarcRecord, Policy
-from exo_auth.records.mta_sts_id import id_of, is_digest
+from exo_auth.records.mta_sts_id import id_of
 from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
 from exo_auth.records.tls_rpt import TlsRptRecord
 from exo_auth.run.check import CheckRequest, sources_for
+from exo_auth.run.policy_memory import PolicyMemory
 from exo_auth.run.settings import Settings
 
 AGES = {Mode.TESTING: 86_400, Mode.ENFORCE: 604_800, Mode.NONE: 86_400}  # seconds, of a first policy
@@ -138,8 +137,8 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish) -> MtaSts
     texts = published(domain.child("_mta-sts"), sts.txt)
     served = served_policy(sts)
     policy = _wanted_policy(facts, wish, served)
-    announced = Announced(settings.state_dir / "mta-sts" / f"{domain.ascii}.json")
-    change = _announcement(domain, texts, policy, is_stale=announced.is_stale(texts, id_of(policy)))
+    memory = PolicyMemory.of(settings.state_dir, domain)
+    change = _announcement(domain, texts, policy, is_stale=memory.is_stale(texts, id_of(policy)))
     if not change.is_needed and served == policy:
         return MtaStsStep("done", policy, change, "the file and its id are published")
     refusal = _policy_refusal(facts, policy, texts)
@@ -147,7 +146,7 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish) -> MtaSts
         where = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
         blocked = refusal or "the id comes after the file: host the file, then run this again (RFC 8461 §8.1)"
         told = f"host this file at {where}, on every address"
-        announced.expect(texts, id_of(policy))
+        memory.expect(texts, id_of(policy), served)
         return MtaStsStep("file", policy, replace(change, refusal=blocked), told, waits_for_file=not refusal)
     return MtaStsStep(
         "record", policy, replace(change, refusal=refusal), "the file is served everywhere: announce it"
@@ -220,42 +219,6 @@ def _announcement(
         "the file has another content than the id announced" if own else "senders look for this record first"
     )
     return RecordChange(owner, "TXT", texts, after, (reason,), ttl=TESTING_TTL)
-
-
-@dataclass(frozen=True)
-class Announced:
-    """Which id stood in DNS when another file was asked for: that id is stale once the file is served."""
-
-    path: Path
-
-    def is_stale(self, texts: tuple[str, ...], wanted: str) -> bool:
-        """Is the published id older than the file? Ours are the file's digest; of others the note is asked."""
-        own = [text for text in texts if mta_sts.looks_like(text)]
-        if len(own) != 1:
-            return True
-        published = _id_in(own[0])
-        if published is None or is_digest(published):
-            return published != wanted
-        try:
-            note = json.loads(self.path.read_text(encoding="utf-8"))
-            return bool(note["record"] == own[0] and note["id"] == wanted)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False  # nothing was asked for: a valid record of others is left alone
-
-    def expect(self, texts: tuple[str, ...], wanted: str) -> None:
-        """Keep what stands there now; the file that this id announces is to come."""
-        from exo_auth.run.config_template import write_private
-
-        own = [text for text in texts if mta_sts.looks_like(text)]
-        note = {"schema": "exo-auth/mta-sts-note/1", "record": own[0] if own else None, "id": wanted}
-        write_private(self.path, json.dumps(note) + "\n", replace=True, make_folder=True)
-
-
-def _id_in(text: str) -> str | None:
-    try:
-        return mta_sts.parse(text).id
-    except RecordSyntaxError:
-        return None
 
 
 def _policy_refusal(facts: DomainFacts, policy: MtaStsPolicy, texts: tuple[str, ...]) -> str:

@@ -116,6 +116,18 @@ STEPS: list[tuple[DaneStep, dict[str, Any], str, str]] = [  # step, scene, what 
     ),
     (S.SWAP_MX, {**ON, "mx": ((0, OLD), (0, NEW))}, f"0 {NEW}, 30 {OLD} ttl 60", "equal is not first"),
     (S.SWAP_MX, {**ON, "mx": SWAPPED}, "through", "it is first"),
+    (
+        S.SWAP_MX,
+        {**ON, "mx": BOTH, "policy_mode": "testing", "policy_forgotten": NOW + HOUR},
+        "not before 13:00",
+        "senders may remember another policy",
+    ),
+    (
+        S.SWAP_MX,
+        {**ON, "mx": BOTH, "policy_mode": "testing", "policy_forgotten": NOW},
+        f"0 {NEW}, 30 {OLD}",
+        "none does any more",
+    ),
     (S.DROP_OLD_MX, {**ON, "mx": SWAPPED}, f"0 {NEW} ttl 3600", "the old host goes"),
     (
         S.DROP_OLD_MX,
@@ -157,6 +169,12 @@ STEPS: list[tuple[DaneStep, dict[str, Any], str, str]] = [  # step, scene, what 
         {**ON, "mx": ALONE, "policy_mode": "enforce"},
         "does not name",
         "a policy forbids the former host",
+    ),
+    (
+        S.MX_BACK,
+        {**ON, "mx": ALONE, "policy_mode": "testing", "policy_forgotten": NOW + HOUR},
+        "remember the MTA-STS policy",
+        "the same on the way back",
     ),
     (S.MX_BACK, {**ON, "mx": BOTH}, "through", "mail goes there already"),
     (S.MX_BACK, {}, "through", "it never moved"),
