@@ -8,6 +8,7 @@ from exo_auth.checks.catalogue import finding
 from exo_auth.checks.finding import Evidence, Finding
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing, Seen, Txt
+from exo_auth.facts.domain import CaaRecord, Exchanger, TlsaRecord, ZoneStart
 
 LONGEST_VALUE = 300  # characters of one value in a finding's text
 
@@ -59,9 +60,19 @@ def shortened(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, Seen):
-        value = value.txt
-    if isinstance(value, Txt):
-        return " ".join(f'"{chunk.decode("ascii", errors="replace")}"' for chunk in value.chunks)
-    preference, host = getattr(value, "preference", None), getattr(value, "host", None)
-    return f"{preference} {host or '.'}" if preference is not None else str(value)
+    """Write one value the way a zone file shows it; of an SOA what matters here."""
+    match value:
+        case Seen():
+            return _value(value.txt)
+        case Txt():
+            return " ".join(f'"{chunk.decode("ascii", errors="replace")}"' for chunk in value.chunks)
+        case Exchanger():
+            return f"{value.preference} {value.host or '.'}"
+        case ZoneStart():
+            return f"{value.primary} serial {value.serial} minimum {value.minimum}"
+        case TlsaRecord():
+            return f"{value.usage} {value.selector} {value.matching} {value.data.hex()}"
+        case CaaRecord():
+            return f'{value.flags} {value.tag} "{value.value}"'
+        case _:  # addresses and names, which are written as they are
+            return str(value)

@@ -52,7 +52,9 @@ class PolicyHosts:
         except OSError as error:
             return PolicyFetch(address, *self._silence(error, is_connected=connection.is_connected))
         except http.client.HTTPException as error:
-            return PolicyFetch(address, FetchFault.PROTOCOL, f"no HTTP answer: {error!r}"[:200])
+            return PolicyFetch(
+                address, FetchFault.PROTOCOL, f"no HTTP answer: {str(error) or type(error).__name__}"[:200]
+            )
         finally:
             connection.close()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from bench import Bench
+from python_repr import reprs_in
 from terminal import Done, as_cron, on_terminal
 
 from exo_auth.errors import LockHeld
@@ -125,6 +126,7 @@ def test_json_follows_its_schema(cron: dict[str, str], line: str, code: int, sch
     document = json.loads(done.out)
     jsonschema.validate(document, json.loads(schema_text(schema)))
     assert document["schema"] == f"exo-auth/{schema}/1"
+    assert reprs_in(done.out) == []
 
 
 def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
@@ -136,6 +138,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "certificate",
         "config-validate",
         "audit",
+        "audit-changes",
         "audit-score",
         "compare",
         "dns-zones",
@@ -171,6 +174,7 @@ def test_every_reading_command_writes_every_format(cron: dict[str, str], line: s
     assert done.code in (0, 3), done.err
     assert done.out.strip()
     assert "\x1b" not in done.out
+    assert reprs_in(done.out) == []
     if output == "ndjson":
         assert all(isinstance(json.loads(text), dict) for text in done.out.splitlines())
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import jsonschema
@@ -12,11 +13,13 @@ import pytest
 from broken_domains import BROKEN
 from broken_zone import environment_for, zone_lines
 from policy_host import PolicyHost
+from python_repr import reprs_in
 from zone_server import ZoneServer
 
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.changes import Baseline, key_of
 from exo_auth.checks.domain_report import DomainReport, Gone
+from exo_auth.checks.evidence import evidence
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.frameworks import (
     Audit,
@@ -30,7 +33,9 @@ from exo_auth.checks.frameworks import (
 )
 from exo_auth.checks.spf import txt_size
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts
+from exo_auth.facts.dns import Found, Seen, Txt
+from exo_auth.facts.domain import ALL_SUBJECTS, CaaRecord, DomainFacts, Exchanger, TlsaRecord, ZoneStart
+from exo_auth.records import dkim
 from exo_auth.render.audit_text import audit_text, changed_rules_text, compare_text
 from exo_auth.render.findings import whole_text, writer_for
 from exo_auth.render.look_text import dane_text, dmarc_show_text, mta_sts_text, tls_rpt_text
@@ -86,6 +91,7 @@ def test_every_broken_domain_can_be_shown(schema: str, looks: dict[str, Look]) -
         assert document["domain"] == f"{label}.test"
         text = WRITERS[schema](seen.facts, seen.findings, "table")
         assert text.isprintable() or "\n" in text
+        assert reprs_in(text) == []
 
 
 SHOWN = [  # schema, label, part, reason
@@ -120,9 +126,30 @@ def test_reports_hold_every_finding(looks: dict[str, Look]) -> None:
         text = whole_text(reports, writer_for(output, NOW, verbose=True))
         for report in reports:
             assert all(one.code in text for one in report.findings), output
+        assert reprs_in(text) == [], output
     jsonschema.validate(
         json.loads(whole_text(reports, writer_for("json", NOW))), json.loads(schema_text("check"))
     )
+
+
+VALUES = [  # a value that DNS gave, as evidence shows it
+    (Txt((b"v=spf1 ", b"-all")), '"v=spf1 " "-all"'),
+    (Exchanger(0, ""), "0 ."),
+    (Exchanger(10, "mx.example"), "10 mx.example"),
+    (ZoneStart("ns1.example", 7, 900), "ns1.example serial 7 minimum 900"),
+    (TlsaRecord(3, 1, 1, b"\xab\xcd"), "3 1 1 abcd"),
+    (CaaRecord(0, "issue", "ca.example"), '0 issue "ca.example"'),
+    (DomainName("a.example"), "a.example"),
+    (IPv6Address("2001:db8::1"), "2001:db8::1"),
+    (Seen(Txt((b"v=DKIM1; p=",)), dkim.parse("v=DKIM1; p=")), '"v=DKIM1; p="'),
+]
+
+
+@pytest.mark.parametrize(("value", "shown"), VALUES, ids=[type(row[0]).__name__ for row in VALUES])
+def test_evidence_shows_values_as_a_zone_does(value: object, shown: str) -> None:
+    assert evidence("a.example", "ANY", Found((value,), timedelta(hours=1))).values == (shown,)
+    assert reprs_in(shown) == []
+    assert reprs_in(repr(value)) != [], "what the other tests look for would be found"
 
 
 def test_sarif_keeps_to_the_standards_own_schema(looks: dict[str, Look]) -> None:
