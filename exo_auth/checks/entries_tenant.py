@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exo_auth.checks.entry import Entry
+from exo_auth.checks.entry import Entry, Profile
 
 _CONNECTOR_PAGE = "learn.microsoft.com/powershell/module/exchange/set-outboundconnector"
 
@@ -109,5 +109,6 @@ ENTRIES = (
         "Forbid it: Set-AcceptedDomain -Identity contoso.com -SendingFromDomainDisabled $true.",
         "learn.microsoft.com/powershell/module/exchange/set-accepteddomain",
         example="v=spf1 -all beside SendingFromDomainDisabled False",
+        profiles={Profile.PARKED: "warn"},
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -27,23 +28,35 @@ from exo_auth.checks.zone import check_mx, check_zone
 from exo_auth.facts.dns import Answer, Missing, MissingKind
 from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts, Subject
 
-# A domain nobody sends from has no keys and no senders to count; its parked findings say what is wrong.
+# A domain that sends and takes no mail has no keys, no senders to count and nobody to tell; its parked findings say
+# what is wrong.
 _NOT_FOR_PARKED = frozenset(
     {
         "SPF-MISSING",
         "SPF-SUBDOMAIN",
         "SPF-NOALL",
         "SPF-NEUTRAL",
+        "SPF-NO-M365",
         "DMARC-MISSING",
         "DMARC-NONE",
         "DMARC-QUARANTINE",
         "DMARC-NP-ABSENT",
         "DMARC-INHERITED",
-        "DKIM-SELECTORS-ABSENT",
+        "DMARC-NO-RUA",
+        "DMARC-SPF-ONLY-REJECT",
+        "DKIM-ROTATION-DUE",
         "MX-MISSING",
         "MX-LEGACY-HOST",
+        "MX-NOT-TENANT",
+        "DNSSEC-INSECURE",
     }
 )
+PARKED_SUBJECTS = frozenset({Subject.DNS, Subject.MX, Subject.SPF, Subject.DMARC})
+
+
+def subjects_under(profile: Profile, subjects: frozenset[Subject]) -> frozenset[Subject]:
+    """Leave out what a profile asks nothing about: no keys, policies and reports of a parked domain."""
+    return subjects & PARKED_SUBJECTS if profile is Profile.PARKED else subjects
 
 
 def check_domain(
@@ -64,6 +77,9 @@ def check_domain(
             evidence=(evidence(facts.domain, "MX", facts.mx),) if facts.mx is not None else (),
         )
         return completed(under(profile, (absent,)), facts, now)
+    if profile is Profile.PARKED:
+        facts = replace(facts, dkim=None, mta_sts=None, tls_rpt=None, bimi=None)
+        subjects = subjects_under(profile, subjects)
     dkim = _dkim(facts, view)
     found = [
         *_where_mail_goes(facts, subjects),

@@ -17,11 +17,11 @@ from exo_auth.checks.changes import Baseline
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.domains import CHECKED_KINDS, ClassifiedDomain, classify
 from exo_auth.checks.entry import Profile
-from exo_auth.checks.finding import Severity
+from exo_auth.checks.finding import Finding, Severity
 from exo_auth.checks.gates import SUBJECTS, Gate, judge_gate
 from exo_auth.checks.mta_sts import check_stale_id
 from exo_auth.checks.tenant import TenantView
-from exo_auth.checks.whole import check_domain
+from exo_auth.checks.whole import check_domain, subjects_under
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts, Subject
@@ -63,7 +63,9 @@ class CheckRequest:
     @property
     def looked_at(self) -> frozenset[Subject]:
         """The subjects that are asked about: those of the gate where one is named."""
-        return self.subjects & SUBJECTS[self.gate] if self.gate is not None else self.subjects
+        if self.gate is not None:
+            return self.subjects & SUBJECTS[self.gate]
+        return subjects_under(self.profile, self.subjects)
 
 
 Judge = Callable[[DomainFacts], DomainReport]
@@ -225,13 +227,21 @@ def report_on(
     facts: DomainFacts, request: CheckRequest, now: datetime, view: TenantView | None = None
 ) -> DomainReport:
     """Judge one domain under the request."""
-    findings = check_domain(facts, now, profile=request.profile, view=view, subjects=request.looked_at)
-    if request.baseline is not None:
-        findings += check_stale_id(facts, request.baseline.policies.get(facts.domain.ascii))
-    if view is not None and view.is_initial:
-        findings = tuple(one for one in findings if one.code in OWN_AT_INITIAL)
-    gate = judge_gate(facts.domain, request.gate, findings) if request.gate is not None else None
-    return DomainReport(facts.domain, findings, gate)
+
+    def judged(profile: Profile) -> tuple[Finding, ...]:
+        findings = check_domain(facts, now, profile=profile, view=view, subjects=request.looked_at)
+        if request.baseline is not None:
+            findings += check_stale_id(facts, request.baseline.policies.get(facts.domain.ascii))
+        if view is not None and view.is_initial:
+            return tuple(one for one in findings if one.code in OWN_AT_INITIAL)
+        return findings
+
+    findings = judged(request.profile)
+    if request.gate is None:
+        return DomainReport(facts.domain, findings)
+    # What a profile is silent about holds a gate closed all the same.
+    holding = findings if request.profile is Profile.IETF else judged(Profile.IETF)
+    return DomainReport(facts.domain, findings, judge_gate(facts.domain, request.gate, holding))
 
 
 def sources_for(

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
-from scenes import HOUR, NOW, accepted, config, mail_dns, name
+from scenes import HOUR, NOW, accepted, config, mail_dns, name, without_cname
 
 from exo_auth.checks.catalogue import CATALOGUE, finding, under
 from exo_auth.checks.dane import check_dane, dane_steps
@@ -27,12 +27,14 @@ from exo_auth.facts.domain import (
     DomainFacts,
     Exchanger,
     MailHost,
+    MtaStsFacts,
     NameServerView,
     TlsaRecord,
     ZoneStart,
 )
 from exo_auth.facts.spf import SpfBranch, SpfNode
 from exo_auth.records import dmarc, spf
+from exo_auth.run.check import CheckRequest, report_on
 
 DOMAIN = name("contoso.com")
 OWN_HOST = "contoso-com.mail.protection.outlook.com"
@@ -248,6 +250,61 @@ PARKED = [  # facts, findings, reason
 @pytest.mark.parametrize(("changes", "wanted", "reason"), PARKED, ids=[row[2] for row in PARKED])
 def test_parked_domains_refuse_to_be_used(changes: dict[str, Any], wanted: set[str], reason: str) -> None:
     assert codes(check_domain(facts(**changes), NOW, profile=Profile.PARKED)) == wanted, reason
+
+
+GONE_STS = MtaStsFacts(GONE)
+IN_ORDER_PARKED: dict[str, Any] = {
+    "spf": spf_tree("v=spf1 -all"),
+    "txt": txt("v=spf1 -all"),
+    "mx": found(Exchanger(0, "")),
+    "hosts": (),
+    "dmarc": dmarc_facts("v=DMARC1; p=reject; sp=reject; np=reject"),
+    "dkim": mail_dns("contoso.com", selector1=without_cname(selector="selector1"), selector2=without_cname()),
+    "soa": found(ZoneStart("ns1.contoso.com", 1, 900)),
+    "mta_sts": GONE_STS,
+    "tls_rpt": GONE,
+    "bimi": GONE,
+}
+PARKED_IN_TENANT = [  # more facts, tenant, findings, reason
+    ({}, None, set(), "DNS alone"),
+    ({}, {"accepted": accepted(sending_disabled=True)}, set(), "the tenant may not send"),
+    ({}, {"accepted": accepted(sending_disabled=True), "config": None}, set(), "... and has no keys"),
+    ({}, {}, {"DOMAIN-SENDING-ENABLED"}, "the tenant may send: that is asked of it, and DKIM is not"),
+    ({}, {"config": None}, {"DOMAIN-SENDING-ENABLED"}, "no row in the tenant"),
+    ({}, {"config": config(enabled=False)}, {"DOMAIN-SENDING-ENABLED"}, "signing is off"),
+    ({"dkim": mail_dns("contoso.com", wildcard=txt("v=DKIM1; p="))}, None, set(), "all keys revoked"),
+    ({"mta_sts": MtaStsFacts(TIMEOUT), "tls_rpt": TIMEOUT}, None, set(), "nobody asks for them"),
+    ({"soa": TIMEOUT}, None, {"TRANSIENT"}, "a zone without answers"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "tenant", "wanted", "reason"), PARKED_IN_TENANT, ids=[row[3] for row in PARKED_IN_TENANT]
+)
+def test_of_a_parked_domain_nothing_else_is_asked(
+    changes: dict[str, Any], tenant: dict[str, Any] | None, wanted: set[str], reason: str
+) -> None:
+    seen = facts(**(IN_ORDER_PARKED | changes))
+    judged = check_domain(
+        seen, NOW, profile=Profile.PARKED, view=view(**tenant) if tenant is not None else None
+    )
+    assert codes(judged) == wanted, reason
+
+
+@pytest.mark.parametrize("rules", Profile)
+@pytest.mark.parametrize(
+    ("gate", "changes"),
+    [
+        (Gate.MTA_STS_ENFORCE, {"mta_sts": GONE_STS}),
+        (Gate.TLS_RPT, {"tls_rpt": GONE}),
+        (Gate.MX, {"mx": found(Exchanger(0, "")), "hosts": ()}),
+        (Gate.SPF, {"spf": SpfNode("contoso.com", GONE)}),
+    ],
+)
+def test_no_profile_opens_a_gate_by_being_silent(rules: Profile, gate: Gate, changes: dict[str, Any]) -> None:
+    report = report_on(facts(**changes), CheckRequest(rules, gate=gate), NOW)
+    assert report.gate is not None
+    assert report.gate.state is ReadinessState.BLOCKED
 
 
 USABLE = TlsaRecord(3, 1, 1, b"x" * 32)
