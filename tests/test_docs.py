@@ -121,8 +121,17 @@ COMMANDS = dict(commands())
 def shown_commands(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
     for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
-        yield from re.findall(r"^(?:\$ )?(exo-auth .*)$", block, re.MULTILINE)
-    yield from re.findall(r"`(exo-auth [^`\n]*)`", text)
+        yield from _each(re.findall(r"^(?:\$ )?(exo-auth .*)$", block, re.MULTILINE))
+    yield from _each(re.findall(r"`(exo-auth [^`\n]*)`", text))
+
+
+def _each(lines: list[str]) -> Iterator[str]:
+    """A line, and behind two dashes the command that it runs in its turn."""
+    for line in lines:
+        own, _, other = line.partition(" -- ")
+        yield own
+        if other:
+            yield f"exo-auth {other}"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

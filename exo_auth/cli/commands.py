@@ -66,6 +66,7 @@ BRANCHES = (  # in the order in which help lists them
         "Say who the token speaks for: tenant, application or user, roles, expiry.",
     ),
     Branch("tenant", "tenant", "app", "The tenants of the configuration."),
+    Branch("fleet", "fleet", "app", "One command for many tenants."),
     Branch("domain", "domain", "app", "The domains a tenant accepts mail for."),
     Branch(
         "check",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import yaml
@@ -55,7 +56,7 @@ def parse(text: str, file: str) -> Node:
     if len(text) > MAX_SIZE:
         raise ConfigError(f"the file is longer than {MAX_SIZE} characters", file=file)
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = _compose(text)
     except yaml.MarkedYAMLError as error:
         raise _from_yaml(error, file) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow; it knows only its index
@@ -69,6 +70,14 @@ def parse(text: str, file: str) -> Node:
     if root is None:
         return Node("a mapping", "", 1, 1)
     return _Reader(file).node(root, depth=0)
+
+
+def _compose(text: str) -> yaml.Node | None:
+    """Read it with libyaml where that came with PyYAML: eight times as fast. PyYAML itself knows better where it is wrong."""
+    if yaml.__with_libyaml__:
+        with suppress(yaml.YAMLError):
+            return yaml.compose(text, Loader=yaml.CSafeLoader)
+    return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _from_yaml(error: yaml.MarkedYAMLError, file: str) -> ConfigError:
