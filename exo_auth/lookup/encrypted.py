@@ -90,7 +90,8 @@ class EncryptedClient:
                 finally:
                     pool.resting -= 1
                 if not job.answer.done():  # else nobody waits for it any more
-                    connection = await self._serve(server, connection, job)
+                    held, connection = connection, None
+                    connection = await self._serve(server, held, job)
         finally:
             if connection is not None:
                 await connection.close()
@@ -104,9 +105,11 @@ class EncryptedClient:
             if connection is None:
                 connection = await self._open(server, job.until)
             message = await _ask(connection, job)
-        except (OSError, MalformedMessage) as error:
+        except BaseException as error:
             if connection is not None:
                 await connection.close()
+            if not isinstance(error, OSError | MalformedMessage):  # the resolver is closed
+                raise
             if was_open and not isinstance(error, TimeoutError | MalformedMessage):
                 return await self._serve(server, None, job)  # the server may have closed it while it rested
             if not job.answer.done():

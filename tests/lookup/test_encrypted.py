@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,12 +154,32 @@ def test_faults_are_values(lab: Lab, kind: str, answer: Answer, reason: FailureR
 
 
 @both
-def test_silence_ends_in_a_timeout(lab: Lab, kind: str) -> None:
+def test_silence_ends_in_a_timeout(lab: Lab, kind: str, recwarn: pytest.WarningsRecorder) -> None:
     over = threading.Event()
     lab.stack.callback(over.set)
     server = lab.serve(kind, lambda _: over.wait(30) and None)
     (failed,) = lab.ask(where(kind, server), timeout=0.3)
     assert failed.reason is FailureReason.TIMEOUT
+    gc.collect()
+    assert leaked(recwarn) == []
+
+
+@both
+def test_a_handshake_that_never_ends_leaves_nothing_open(
+    lab: Lab, kind: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        url = {"tls": f"tls://127.0.0.1:{port}#dns.example", "https": f"https://localhost:{port}/"}[kind]
+        (failed,) = lab.ask(parse_nameserver(url), timeout=0.3)
+    assert failed.reason is FailureReason.TIMEOUT
+    gc.collect()
+    if kind == "tls":  # httpcore2 leaves the socket of a cancelled handshake to the garbage collector
+        assert leaked(recwarn) == []
+
+
+def leaked(recwarn: pytest.WarningsRecorder) -> list[str]:
+    return [str(one.message) for one in recwarn if issubclass(one.category, ResourceWarning)]
 
 
 @both
@@ -183,4 +205,5 @@ def test_an_event_loop_that_ends_closes_the_connections(
     for label in ("a", "b"):  # another event loop opens new ones
         assert isinstance(asyncio.run(resolver.txt(NAME.child(label))), Found)
     assert server.connections == 2
-    assert [str(w.message) for w in recwarn if issubclass(w.category, ResourceWarning)] == []
+    gc.collect()
+    assert leaked(recwarn) == []
