@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from exo_auth.facts.dns import Answer, Found
 
+SEEN_BY_VALIDATORS = frozenset(  # codes of what servers that validate nothing cannot tell
+    {"DNSSEC-BOGUS", "DNSSEC-INSECURE", "DANE-DNSSEC-MX", "DANE-TLSA-MISSING", "DANE-TLSA-UNUSABLE"}
+)
+
 
 def unsigned_because(*answers: Answer[object] | None) -> str:
     """Say why answers are not taken for signed: what we found ourselves, or that the resolver set no AD flag."""

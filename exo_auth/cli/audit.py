@@ -199,11 +199,16 @@ def _changed(common: Common, asked: _Asked, file: str) -> ChangedRules:
     baseline = read_baseline(common.settings(), file, request)
     rows: list[Before] = []
     unknown: list[str] = []
+    warn = warner(common)
 
     def add(report: DomainReport) -> None:
         domain = report.domain.ascii
         rows.append(Before(domain, baseline.codes(domain), baseline.codes_after(report)))
         unknown.extend([domain] if Judged.of(report).failed else ())
+        if any(one.code == "CHANGE-UNCONFIRMED" for one in report.findings):
+            warn(
+                f"what changed at {domain} was confirmed by no second server; see explain CHANGE-UNCONFIRMED"
+            )
 
     at = _check(common, asked, replace(request, baseline=baseline), add)
     changes = judge_changes(rows, asked.frameworks)

@@ -282,20 +282,19 @@ class _Run:
 
         return GateLooker(self.settings, self.request, self.judge, self.knows_tenant)
 
-    def sources(self, *, second: bool = False) -> Sources:
-        return sources_for(self.settings, self.request, knows_tenant=self.knows_tenant, second=second)
+    def sources(self) -> Sources:
+        return sources_for(self.settings, self.request, knows_tenant=self.knows_tenant)
 
     async def changes(self, report: DomainReport) -> DomainReport:
-        """Reduce a report to what changed since the baseline, after a second look at another server."""
-        from exo_auth.lookup.domain_facts import gather_domain_facts
+        """Reduce a report to what changed since the baseline, after a second look at other servers."""
+        from exo_auth.run.second_look import confirmed_changes
 
         baseline = self.request.baseline
         if baseline is None:
             return report
-        if not baseline.differs(report):
-            return baseline.changes(report)
-        again = await gather_domain_facts(self.sources(second=True), report.domain)
-        return baseline.changes(report, self.judge(again))
+        return await confirmed_changes(
+            self.settings, self.request, self.judge, baseline, report, knows_tenant=self.knows_tenant
+        )
 
 
 def _collect_less() -> None:

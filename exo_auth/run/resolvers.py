@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from exo_auth.lookup.resolver import Resolver
 
 
+def has_two_servers(settings: Settings) -> bool:
+    """Is more than one resolver configured, by the settings or by the system?"""
+    from exo_auth.lookup.resolver import parse_nameserver
+    from exo_auth.lookup.system_servers import system_name_servers
+
+    named = {parse_nameserver(text) for text in settings.nameservers}
+    return len(named or set(system_name_servers().servers)) > 1
+
+
 def resolver_for(settings: Settings, *, second: bool = False) -> Resolver:
     """Give a new resolver, without memory of earlier answers; the second one asks the last server first."""
     from exo_auth.lookup.resolver import StubResolver, parse_nameserver

@@ -128,6 +128,8 @@ ELSEWHERE = {  # code: the test that finds it
     "DMARC-ONMICROSOFT": "tests/end_to_end/test_check_of_tenant.py::test_the_tenant_is_compared_with_dns",
     "DOMAIN-MISSING": "tests/checks/test_domain_checks.py::test_a_domain_that_does_not_exist_has_one_finding",
     "STS-ID-STALE": "tests/checks/test_catalogue.py::test_an_id_that_did_not_change_with_its_file_is_found",
+    "CHANGE-UNCONFIRMED": "tests/zones/test_confirmed_changes.py"
+    "::test_a_change_that_nobody_else_can_confirm_is_told_as_such",
     "TENANT-UNREAD": "tests/checks/test_connections.py::test_what_was_not_read_is_unknown_and_nothing_else",
     "ARC-SEALER": "tests/checks/test_connections.py::test_a_gateway_that_changes_messages_needs_a_trusted_seal",
 }

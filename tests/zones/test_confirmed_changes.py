@@ -1,16 +1,17 @@
-"""A change beside a baseline counts when two servers agree: here only one of them has it, then both."""
+"""A change beside a baseline counts when two servers agree: two resolvers, or a resolver and the zone's own servers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from broken_domains import BROKEN, Broken
 from broken_zone import environment_for, zone_lines
+from knot_primary import KNOT, knot_primary
 from policy_host import PolicyHost
 from terminal import Done, in_process
 from zone_server import ZoneServer
@@ -86,3 +87,73 @@ def test_silence_of_a_server_neither_takes_findings_away_nor_confirms_new_ones(
     assert (done.code, gone) == (6, set())
     assert "TRANSIENT" in found
     assert "SPF-MISSING" not in found
+
+
+ZONE = [
+    "healthy.test. 3600 IN SOA ns1.healthy.test. h.healthy.test. 7 7200 600 86400 300",
+    "healthy.test. 3600 IN NS ns1.healthy.test.",
+    "ns1.healthy.test. 3600 IN A 127.0.0.1",
+]
+OWN_ROUNDS = [  # baseline, what the resolver has, what the zone's server has, new, gone, exit code, reason
+    (BEFORE, BEFORE, AFTER, set(), set(), 0, "the resolver remembers what was"),
+    (BEFORE, AFTER, BEFORE, set(), set(), 0, "the resolver alone has it"),
+    (BEFORE, AFTER, AFTER, {"SPF-PLUSALL"}, set(), 3, "the zone has it"),
+    (AFTER, BEFORE, AFTER, set(), set(), 0, "mended in a cache alone"),
+    (AFTER, BEFORE, BEFORE, set(), {"SPF-PLUSALL"}, 0, "mended in the zone"),
+]
+
+
+def check_by_one(
+    recursive: Broken, authority_port: int, policy_host: PolicyHost, *words: str, verb: str = "check"
+) -> Done:
+    """Check with one resolver; the zone's servers listen at that port."""
+    with closing(ZoneServer([*zone_lines([recursive]), *ZONE])) as server:
+        environment = environment_for(server.address, policy_host)
+        environment["EXO_AUTH_AUTHORITY_PORT"] = str(authority_port)
+        only = ("--only", "spf") if verb == "check" else ()
+        return in_process(*verb.split(), "healthy.test", *only, *words, "-o", "json", environment=environment)
+
+
+@pytest.mark.skipif(KNOT is None, reason="Knot is not installed")
+@pytest.mark.parametrize(
+    ("before", "cached", "published", "new", "gone", "code", "reason"),
+    OWN_ROUNDS,
+    ids=[row[6] for row in OWN_ROUNDS],
+)
+def test_beside_one_resolver_the_zones_own_servers_are_asked(
+    before: Broken,
+    cached: Broken,
+    published: Broken,
+    new: set[str],
+    gone: set[str],
+    code: int,
+    reason: str,
+    policy_host: PolicyHost,
+    tmp_path: Path,
+) -> None:
+    baseline = tmp_path / "baseline.json"
+    check_by_one(before, 1, policy_host, "--report", str(baseline))
+    own = [line for line in published.lines() if line.split()[0].endswith("healthy.test.")]
+    with knot_primary(tmp_path / "knot", "healthy.test", own) as knot:
+        done = check_by_one(cached, knot.address[1], policy_host, "--baseline", str(baseline))
+    assert (told(done), done.code) == ((new, gone), code), reason
+
+
+def test_a_change_that_nobody_else_can_confirm_is_told_as_such(
+    policy_host: PolicyHost, tmp_path: Path
+) -> None:
+    baseline = tmp_path / "baseline.json"
+    check_by_one(BEFORE, 1, policy_host, "--report", str(baseline))
+    done = check_by_one(AFTER, 1, policy_host, "--baseline", str(baseline))  # nobody listens at that port
+    assert (told(done), done.code) == (({"SPF-PLUSALL", "CHANGE-UNCONFIRMED"}, set()), 3)
+    unchanged = check_by_one(BEFORE, 1, policy_host, "--baseline", str(baseline))
+    assert (told(unchanged), unchanged.code) == ((set(), set()), 0)
+
+
+def test_an_audit_tells_it_too(policy_host: PolicyHost, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    earlier = check_by_one(BEFORE, 1, policy_host, verb="audit run")
+    baseline.write_text(earlier.out, encoding="utf-8")
+    done = check_by_one(AFTER, 1, policy_host, "--baseline", str(baseline), verb="audit run")
+    assert "what changed at healthy.test was confirmed by no second server" in done.err
+    assert json.loads(done.out)["rules"]
