@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exo_auth.checks.bimi import check_bimi
 from exo_auth.checks.catalogue import finding, under
 from exo_auth.checks.dane import check_dane
-from exo_auth.checks.dkim import DkimFacts
-from exo_auth.checks.dkim import check as check_dkim
 from exo_auth.checks.dkim_public import check_public_keys
 from exo_auth.checks.dmarc import check_dmarc
 from exo_auth.checks.dmarc_policy import organizational_domain
@@ -22,11 +20,13 @@ from exo_auth.checks.mta_sts import check_mta_sts
 from exo_auth.checks.parked import check_parked
 from exo_auth.checks.pasting import completed
 from exo_auth.checks.spf import check_spf
-from exo_auth.checks.tenant import TenantView, check_tenant
 from exo_auth.checks.tls_rpt import check_tls_rpt
 from exo_auth.checks.zone import check_mx, check_zone
 from exo_auth.facts.dns import Answer, Missing, MissingKind
 from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts, Subject
+
+if TYPE_CHECKING:
+    from exo_auth.checks.tenant import TenantView
 
 # A domain that sends and takes no mail has no keys, no senders to count and nobody to tell; its parked findings say
 # what is wrong.
@@ -87,6 +87,8 @@ def check_domain(
         *_how_it_travels(facts, now, subjects),
     ]
     if view is not None:
+        from exo_auth.checks.tenant import check_tenant
+
         found += check_tenant(facts, view, dkim)
     if profile is Profile.PARKED:
         found = [one for one in found if one.code not in _NOT_FOR_PARKED]
@@ -147,6 +149,9 @@ def _dkim(facts: DomainFacts, view: TenantView | None) -> tuple[Finding, ...]:
         return check_public_keys(facts.dkim)
     if view.accepted.sending_disabled:  # nobody signs
         return ()
+    from exo_auth.checks.dkim import DkimFacts
+    from exo_auth.checks.dkim import check as check_dkim
+
     return check_dkim(DkimFacts(facts.domain, view.config, facts.dkim, view.now, view.is_initial))
 
 

@@ -20,7 +20,8 @@ from exo_auth.facts.dns import MailDns
 from exo_auth.facts.tenant import DkimSigningConfig, TenantFacts
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.dkim_state import snapshot_of
-from exo_auth.plan.plan import Limits, Plan, limit_excess
+from exo_auth.plan.limits import Limits
+from exo_auth.plan.plan import Plan, limit_excess
 
 ROTATION_WINDOW = timedelta(hours=96)  # from Rotate-DkimSigningConfig until the new key signs
 SWITCH_MARGIN = timedelta(hours=1)  # past RotateOnDate, before the switch counts as done

@@ -13,17 +13,9 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import TooMuchChange
 from exo_auth.facts.tenant import TenantRef
 from exo_auth.plan.change import Blockage, Change, Deferral
+from exo_auth.plan.limits import SHARE_FLOOR, Limits
 
 PLAN_LIFETIME = timedelta(hours=24)  # an older plan is refused: DNS has moved on by then
-SHARE_FLOOR = 10  # the share limit counts from this many domains up; below, only the absolute limit does
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The most a plan may change in one run."""
-
-    changes_per_run: int = 25
-    share: float = 0.5  # of the tenant's domains under management, from SHARE_FLOOR domains up
 
 
 @dataclass(frozen=True)

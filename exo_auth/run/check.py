@@ -9,29 +9,29 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.changes import Baseline
 from exo_auth.checks.domain_report import DomainReport, Tally
-from exo_auth.checks.domains import CHECKED_KINDS, ClassifiedDomain, classify
 from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import Finding, Severity
 from exo_auth.checks.gates import SUBJECTS, Gate, judge_gate
 from exo_auth.checks.mta_sts import check_stale_id
-from exo_auth.checks.tenant import TenantView
 from exo_auth.checks.whole import check_domain, subjects_under
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.facts.domain import ALL_SUBJECTS, DomainFacts, Subject
-from exo_auth.facts.tenant import TenantFacts
-from exo_auth.plan.selection import choose
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
 
 if TYPE_CHECKING:
-    from exo_auth.lookup.domain_facts import Sources
+    from exo_auth.checks.domains import ClassifiedDomain
+    from exo_auth.checks.tenant import TenantView
+    from exo_auth.facts.tenant import TenantFacts
+    from exo_auth.lookup.domain_facts import Fetch, Sources
+    from exo_auth.lookup.policy_host import PolicyHosts
     from exo_auth.run.gate_look import GateLooker
     from exo_auth.run.session import ReadingSession
     from exo_auth.run.snapshot import Snapshot
@@ -124,6 +124,8 @@ def check_tenant(
     say: Callable[[str], None],
 ) -> Tally:
     """Check domains of the tenant: DNS, and what the tenant itself says beside it."""
+    from exo_auth.checks.domains import CHECKED_KINDS, classify
+    from exo_auth.plan.selection import choose
     from exo_auth.run.observe import observe_connections, observe_tenant
 
     settings = session.settings
@@ -173,6 +175,7 @@ def check_snapshot(
     on_report: OnReport,
 ) -> Tally:
     """Judge what a snapshot holds by today's rules; nothing is asked, and `now` is when it was taken."""
+    from exo_auth.checks.domains import classify
     from exo_auth.plan.selection import choose_named
 
     chosen = choose_named(snapshot.domains, patterns)
@@ -205,6 +208,8 @@ def tenant_judge(
     now: datetime,
 ) -> Judge:
     """Give the judge that knows the tenant's side of each domain."""
+    from exo_auth.checks.tenant import TenantView
+
     kinds = {domain.name: domain for domain in domains}
 
     def judge(seen: DomainFacts) -> DomainReport:
@@ -250,13 +255,7 @@ def sources_for(
     """Give the live sources: DNS, and the policy hosts; the second ones ask another server first."""
     from exo_auth.lookup.authorities import Authorities
     from exo_auth.lookup.domain_facts import Sources
-    from exo_auth.lookup.policy_host import PolicyHosts
 
-    hosts = PolicyHosts(
-        timeout=settings.timeouts.connect.total_seconds(),
-        port=settings.policy_port,
-        authorities=settings.cloud.ca_file,
-    )
     label = f"exo-auth-probe-{secrets.token_hex(6)}"
     resolver = resolver_for(settings, second=second)
     authorities = (
@@ -264,7 +263,23 @@ def sources_for(
         if request.authoritative
         else None
     )
-    return Sources(resolver, hosts.fetch, label, request.looked_at, knows_tenant, authorities)
+    return Sources(resolver, _fetching(settings), label, request.looked_at, knows_tenant, authorities)
+
+
+def _fetching(settings: Settings) -> Fetch:
+    """Give the way to fetch policies; most domains have none, so that HTTP and trusted roots are read for the first."""
+
+    @cache
+    def hosts() -> PolicyHosts:
+        from exo_auth.lookup.policy_host import PolicyHosts
+
+        return PolicyHosts(
+            timeout=settings.timeouts.connect.total_seconds(),
+            port=settings.policy_port,
+            authorities=settings.cloud.ca_file,
+        )
+
+    return lambda domain, address: hosts().fetch(domain, address)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from exo_auth.cloud import Cloud, cloud_named, custom_cloud
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ConfigError, InputError
 from exo_auth.identity.secrets import Secret
-from exo_auth.plan.plan import Limits
+from exo_auth.plan.limits import Limits
 from exo_auth.run.config_file import ConfigFile, Located, Section, read_file
 from exo_auth.run.config_schema import BY_KEY, SETTINGS, Kind, Setting, nearest, unknown_variables
 from exo_auth.run.config_values import GUID, SettingError, from_option, from_text

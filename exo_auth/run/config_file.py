@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exo_auth.errors import ConfigError
 from exo_auth.run.config_schema import Scope, Setting, in_scope, nearest
 from exo_auth.run.config_values import SettingError, from_node
-from exo_auth.run.yaml_nodes import Entry, Node, parse
+
+if TYPE_CHECKING:
+    from exo_auth.run.yaml_nodes import Entry, Node
 
 VERSION = 1
 MAX_BYTES = 4_000_000
@@ -45,6 +47,8 @@ class ConfigFile:
 
 def read_file(path: Path) -> ConfigFile:
     """Read a file; what cannot even be read as YAML is in `errors`, too."""
+    from exo_auth.run.yaml_nodes import parse  # for those who have a file
+
     try:
         root = parse(_text(path), str(path))
     except ConfigError as error:

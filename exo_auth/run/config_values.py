@@ -7,15 +7,16 @@ import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
-from exo_auth.plan.selection import tag_of
 from exo_auth.run.config_schema import Kind, Setting, nearest
 from exo_auth.run.durations import parse_duration, render_duration
 from exo_auth.run.secret_reference import SecretReference
-from exo_auth.run.yaml_nodes import Node
+
+if TYPE_CHECKING:
+    from exo_auth.run.yaml_nodes import Node
 
 GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*", re.ASCII)
@@ -130,6 +131,8 @@ def _texts(setting: Setting, node: Node) -> tuple[str, ...]:
 
 def tags_from_node(node: Node) -> dict[str, tuple[str, ...]]:
     """Read a mapping of tags to lists of domains and globs. Raises SettingError with the node that is wrong."""
+    from exo_auth.plan.selection import tag_of
+
     if node.kind not in ("a mapping", "empty"):
         raise SettingError(f"tags must be a mapping, not {node.kind}", node=node, hint=TAGS_HINT)
     found = {}

@@ -15,8 +15,9 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError, PublishError
 from exo_auth.facts.tenant import TenantRef
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
+from exo_auth.plan.limits import Limits
 from exo_auth.plan.outcome import Outcome, RunReport
-from exo_auth.plan.plan import Limits, Plan, limit_excess
+from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.plan_file import OCTODNS, check_applyable, from_text
 from exo_auth.plan.record_set import RecordChange, RecordSet, same_values
 from exo_auth.publish.octodns_zones import OctoDnsZones, ZoneHome

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from exo_auth.cloud import Cloud
 from exo_auth.errors import InputError
 from exo_auth.identity.secrets import Secret
-from exo_auth.plan.plan import Limits
+from exo_auth.plan.limits import Limits
 from exo_auth.run.config_schema import BY_KEY, SETTINGS, Kind, Setting
 from exo_auth.run.config_values import render
 from exo_auth.run.secret_reference import SecretReference

@@ -11,9 +11,10 @@ from every_kind import DOMAINS, KINDS, World
 from exo_auth.errors import TooMuchChange
 from exo_auth.exchange.cmdlets import ALLOWED
 from exo_auth.plan.change import Change, Verb
+from exo_auth.plan.limits import Limits
 from exo_auth.plan.mail_flow import CMDLETS
 from exo_auth.plan.outcome import Result
-from exo_auth.plan.plan import Limits, Plan, limit_excess
+from exo_auth.plan.plan import Plan, limit_excess
 from exo_auth.plan.plan_file import APPLYABLE, from_text, to_text
 from exo_auth.run.journal import FILE_NAME, Journal, JournalLine, read, verify
 from exo_auth.run.session import WritingSession

@@ -37,8 +37,9 @@ from exo_auth.plan.dkim import (
     rotation_due_at,
 )
 from exo_auth.plan.dkim_state import Effect, differences, effect_of, snapshot_of
+from exo_auth.plan.limits import Limits
 from exo_auth.plan.outcome import plan_exit_codes
-from exo_auth.plan.plan import Limits, Plan, limit_excess, refuse_excess
+from exo_auth.plan.plan import Plan, limit_excess, refuse_excess
 from exo_auth.plan.status import calendar, status_rows
 
 DOMAIN = name("contoso.com")

@@ -16,8 +16,9 @@ from scenes import NOW, TENANT, accepted, config, name, scene
 
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.dkim import plan_rotation
+from exo_auth.plan.limits import Limits
 from exo_auth.plan.outcome import Outcome, Result, RunReport
-from exo_auth.plan.plan import Limits, Plan
+from exo_auth.plan.plan import Plan
 from exo_auth.render.plan_markdown import plan_markdown, report_markdown
 from exo_auth.render.plan_text import plan_text
 from exo_auth.render.powershell_text import powershell_line

@@ -28,8 +28,8 @@ from exo_auth.facts.dmarc import WalkStep
 from exo_auth.facts.dns import FailureReason, Found, LookupFailed, Txt
 from exo_auth.facts.spf import SpfResult, SpfStep
 from exo_auth.plan.dkim import plan_disable, plan_enable, plan_rotation
+from exo_auth.plan.limits import Limits
 from exo_auth.plan.outcome import Outcome, Result, RunReport
-from exo_auth.plan.plan import Limits
 from exo_auth.plan.status import calendar, status_rows
 from exo_auth.records import dmarc
 from exo_auth.records.dmarc import Policy

@@ -15,7 +15,7 @@ from keyring.errors import KeyringLocked
 from exo_auth.cloud import WORLDWIDE
 from exo_auth.errors import InputError
 from exo_auth.identity.secrets import Secret
-from exo_auth.plan.plan import Limits
+from exo_auth.plan.limits import Limits
 from exo_auth.run.config import load
 from exo_auth.run.config_schema import BY_KEY, METHODS, SETTINGS
 from exo_auth.run.secret_reference import SCHEMES, SecretReference

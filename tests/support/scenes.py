@@ -14,7 +14,7 @@ from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Found, Hop, MailDns, Missing, MissingKind, Seen, SelectorDns, Txt
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig, SelectorKey, TenantFacts, TenantRef
 from exo_auth.plan.dkim import DkimPolicy, Scene
-from exo_auth.plan.plan import Limits
+from exo_auth.plan.limits import Limits
 from exo_auth.records import dkim
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
