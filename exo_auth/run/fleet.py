@@ -167,7 +167,8 @@ def tenant_process(
             stop_signal=stop_signal,
         )
         said = [line.strip() for line in ended.output.splitlines() if line.strip()]
-        code, words = ended.exit_code, said[-1] if said else ""
+        errors = [line for line in said if line.startswith("error: ")]
+        code, words = ended.exit_code, (errors or said or [""])[-1]
         if ended.timed_out:
             code, words = EXIT_LATE, f"ended after {limit.total_seconds():g} s, its time limit"
         elif code < 0:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from stand_in_pwsh import write_stand_in
-from terminal import Done, as_cron
+from terminal import Done, in_process
 
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
@@ -46,7 +46,7 @@ class Desk:
             self.environment |= {"EXO_AUTH_TRANSPORT": "powershell", "PATH": f"{folder}:/usr/bin:/bin"}
 
     def run(self, line: str) -> Done:
-        return as_cron(*line.split(), environment=self.environment)
+        return in_process(*line.split(), environment=self.environment)
 
     def fails(self, domain: str) -> set[str]:
         document = json.loads(self.run(f"check {domain} -o json").out)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from bench import Bench
 from stand_in_pwsh import write_stand_in
-from terminal import Done, as_cron
+from terminal import Done, in_process
 
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.faults import Fault
@@ -40,7 +40,7 @@ class Desk:
             self.environment |= {"EXO_AUTH_TRANSPORT": "powershell", "PATH": f"{folder}:/usr/bin:/bin"}
 
     def run(self, line: str) -> Done:
-        return as_cron(*line.split(), environment=self.environment)
+        return in_process(*line.split(), environment=self.environment)
 
     def flow(self) -> dict[str, Any]:
         """What the tenant has, times and numbers left out."""
@@ -216,7 +216,8 @@ def test_the_intent_chooses_a_connector_for_certificates(desk: Desk) -> None:
 @pytest.mark.parametrize("fault", ["reset-after", "timeout-after"])
 def test_a_lost_answer_makes_no_second_rule(box: Sandbox, tmp_path: Path, fault: str) -> None:
     desk = Desk(box, tmp_path, "rest")
-    box.faults.add(Fault(fault, cmdlet="New-TransportRule"))
+    desk.environment["EXO_AUTH_ANSWER_TIMEOUT"] = "1s"  # a write gets 2.5 of it
+    box.faults.add(Fault(fault, cmdlet="New-TransportRule", value="20"))
     done = desk.run(f"tls rule set {GOOD} --yes")
     assert done.code in (0, 1, 6), done
     again = desk.run(f"tls rule set {GOOD} --yes")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bench import Bench
 from stand_in_pwsh import write_stand_in
-from terminal import Done, as_cron
+from terminal import Done, in_process
 
 from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
@@ -44,7 +44,7 @@ def cron(bench: Bench) -> dict[str, str]:
 
 
 def run(cron: dict[str, str], line: str) -> Done:
-    return as_cron(*line.split(), environment=cron)
+    return in_process(*line.split(), environment=cron)
 
 
 @pytest.mark.parametrize("line", ["tls rule list", "tls connector list", "tls probe mixed.partner.example"])

@@ -164,6 +164,7 @@ def test_a_tenant_that_fails_holds_up_no_other_and_is_told(office: Office) -> No
     assert done.code == 64, done
     lines = done.out.splitlines()
     assert [line.split()[:2] for line in lines[1:4]] == [["a", "64"], ["b", "64"], ["c", "64"]]
+    assert all("error: there is no finding" in line for line in lines[1:4]), "and not the hint below it"
     assert lines[-1] == "3 tenants: 3 ended with 64"
 
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from terminal import Done, as_cron
+from terminal import Done, in_process
 
 from exo_auth.plan.job import Event, Job
 from exo_auth.run.job_run import LARGEST_LOG, How, Log, job_settings, run_job, wait_for_its_turn
@@ -82,7 +82,7 @@ class Place:
         return str(file)
 
     def run(self, run: str, *lines: str, options: tuple[str, ...] = ()) -> Done:
-        return as_cron("job", "run", self.job(run, *lines), *options, environment=self.environment)
+        return in_process("job", "run", self.job(run, *lines), *options, environment=self.environment)
 
 
 @pytest.fixture
@@ -135,12 +135,12 @@ def test_a_writing_command_is_told_by_its_account_once_and_also_when_its_output_
 def test_a_run_without_a_job_tells_by_its_configuration(place: Place) -> None:
     with Sandbox(SandboxOptions(ONE_DUE)) as box:
         place.environment |= {**box.description.environment, "EXO_AUTH_NOTIFY_ON": "change failure"}
-        assert as_cron("dkim", "rotate", "--dry-run", environment=place.environment).code == 0
+        assert in_process("dkim", "rotate", "--dry-run", environment=place.environment).code == 0
         assert Web.told == []
-        assert as_cron("dkim", "rotate", "--yes", environment=place.environment).code == 0
+        assert in_process("dkim", "rotate", "--yes", environment=place.environment).code == 0
         box.reset()
         place.environment["EXO_AUTH_MAX_SHARE"] = "1%"
-        refused = as_cron("dns", "apply", "due.example", "--yes", environment=place.environment)
+        refused = in_process("dns", "apply", "due.example", "--yes", environment=place.environment)
         assert refused.code != 0
     assert [told["title"] for told in Web.told] == [
         "exo-auth dkim rotate: changed something",
@@ -274,5 +274,5 @@ def test_a_large_log_is_set_aside_and_one_that_cannot_be_written_is_told(tmp_pat
     log.write("a\nb")
     assert len(path.read_text().splitlines()) == 2
     assert (tmp_path / "job.log.1").stat().st_size > LARGEST_LOG
-    done = as_cron("job", "run", str(tmp_path / "none.yaml"), environment={"HOME": str(tmp_path)})
+    done = in_process("job", "run", str(tmp_path / "none.yaml"), environment={"HOME": str(tmp_path)})
     assert done.code == 64
