@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
+import dns.flags
 import pytest
 
 from exo_auth.domain_name import DomainName
@@ -91,6 +92,38 @@ def test_an_answer_from_elsewhere_is_not_heard(dns_lab: SimpleNamespace) -> None
 
     server = dns_lab.serve(script)
     assert answer_to(server).answers[0].data == (b"x",)
+
+
+def test_an_answer_from_another_address_is_not_heard(dns_lab: SimpleNamespace) -> None:
+    """Who does not stand on the way can send everything right but the address: here even the port, and before ours."""
+
+    def script(q: Any) -> Any:
+        forged = q.reply(f'{q.name}. 60 IN TXT "forged"').to_wire()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.2", server.address[1]))
+            stranger.sendto(forged, server.clients[-1])
+        return good(q)
+
+    server = dns_lab.serve(script)
+    for _ in range(5):
+        assert answer_to(server).answers[0].data == (b"x",)
+
+
+@pytest.mark.parametrize("over_tcp", [None, b"", b"rubbish"], ids=["closed", "empty", "rubbish"])
+def test_what_a_truncated_answer_holds_is_never_taken(
+    dns_lab: SimpleNamespace, over_tcp: bytes | None
+) -> None:
+    """RFC 2181 §9: neither its records, nor that there are none."""
+
+    def script(q: Any) -> Any:
+        if q.over == "tcp":
+            return over_tcp
+        message = q.reply(f'{q.name}. 60 IN TXT "a part"')
+        message.flags |= dns.flags.TC
+        return message
+
+    resolver = dns_lab.resolver(dns_lab.serve(script), attempts=1)
+    assert isinstance(asyncio.run(resolver.txt(NAME)), LookupFailed)
 
 
 def test_the_case_of_the_question_may_differ(dns_lab: SimpleNamespace) -> None:
