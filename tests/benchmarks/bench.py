@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import statistics
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -123,9 +125,88 @@ def demo() -> bool:
     return told("demo", time.perf_counter() - start, 30.0, 1.0, "limit")
 
 
-BENCHMARKS = {"cli": cli, "dns": dns, "spf": spf, "check": check, "demo": demo}
+def plan() -> bool:
+    """What a plan for a large tenant costs this machine: CPU seconds of the whole command."""
+    import tenant_bench
+
+    line = ("dkim", "rotate", "-d", "*", "--dry-run", "--output", "json")
+    costs = [tenant_bench.cpu_of_plan(CHOSEN.size, *line) for _ in range(CHOSEN.rounds)]
+    return told_most(f"plan, {CHOSEN.size:,} due", costs, 5.0, "CPU seconds")
+
+
+def apply() -> bool:
+    """The apply of a saved plan beside the sum of its writes' latencies, as the service logged them."""
+    import tenant_bench
+
+    ratios = []
+    for _ in range(CHOSEN.rounds):
+        done = tenant_bench.apply_saved(CHOSEN.size)
+        if done.code or set(done.rotations.values()) != {1} or len(done.rotations) != CHOSEN.size:
+            print(f"apply ended with {done.code}: {len(done.rotations)} domains, {done.writes} writes")
+            return False
+        ratios.append(done.ratio)
+    return told_most(f"apply, {CHOSEN.size:,} rotations", ratios, 1.15, "times the sum of its writes")
+
+
+def trouble() -> bool:
+    """The same while the service refuses calls and loses answers: counted at the service."""
+    import trouble_bench
+
+    done = trouble_bench.apply_in_trouble(CHOSEN.size)
+    verdict = "ok" if done.is_right else "WRONG"
+    told = f"{done.runs} runs, {done.refused} times 429, {done.unclear} unclear answers"
+    print(f"{'apply, in trouble':<28} {done.once} of {done.domains} rotated exactly once: {told}   {verdict}")
+    return done.is_right
+
+
+def told_most(name: str, figures: list[float], most: float, what: str) -> bool:
+    """Print the median of figures taken round by round, with the smallest and the greatest."""
+    figure = statistics.median(figures)
+    good = figure <= most
+    span = f"[{min(figures):.2f}–{max(figures):.2f}]"
+    print(f"{name:<28} {figure:6.2f} {span:<16} {what}, at most {most:.2f}   {'ok' if good else 'OVER'}")
+    return good
+
+
+BENCHMARKS = {
+    "cli": cli,
+    "dns": dns,
+    "spf": spf,
+    "check": check,
+    "demo": demo,
+    "plan": plan,
+    "trouble": trouble,
+    "apply": apply,
+}
+
+
+@dataclass
+class Chosen:
+    """How large a tenant `plan`, `apply` and `trouble` get, and how often the first two are measured."""
+
+    size: int = 1000
+    rounds: int = 1
+
+
+CHOSEN = Chosen()
+
+
+def chosen_names() -> list[str]:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default"
+    )
+    parser.add_argument(
+        "--size", type=int, default=1000, help="domains of the tenant, for plan, apply, trouble"
+    )
+    parser.add_argument("--rounds", type=int, default=1, help="how often plan and apply are measured")
+    given = parser.parse_args()
+    CHOSEN.size, CHOSEN.rounds = given.size, given.rounds
+    if unknown := [name for name in given.names if name not in BENCHMARKS]:
+        parser.error(f"there is no benchmark {', '.join(unknown)}: one of {', '.join(BENCHMARKS)}")
+    return given.names or list(BENCHMARKS)
+
 
 if __name__ == "__main__":
-    chosen = sys.argv[1:] or list(BENCHMARKS)
-    verdicts = [BENCHMARKS[name]() for name in chosen]
+    verdicts = [BENCHMARKS[name]() for name in chosen_names()]
     sys.exit(0 if all(verdicts) else 1)
