@@ -101,7 +101,7 @@ def finish(
     listeners: Listeners,
 ) -> None:
     """Show the plan, and save it or carry it out."""
-    from exo_auth.run.carry_out import check_digest, note_arrivals
+    from exo_auth.run.carry_out import check_digest, note_found
 
     plan = prepared.plan
     listeners.planned(plan)
@@ -112,7 +112,7 @@ def finish(
         note(common, f"note: {text}")
     if stops_here or plan.is_empty:
         if not stops_here:
-            note_arrivals(session, prepared)
+            note_found(session, prepared)
         if writing.out:
             _save(common, plan, writing.out)
         show_plan(common, settings, plan)

@@ -22,14 +22,14 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError
 from exo_auth.facts.dns import MailDns
 from exo_auth.plan.change import Change, Verb
-from exo_auth.plan.outcome import Outcome, Result, RunReport
+from exo_auth.plan.outcome import Outcome, RunReport
 from exo_auth.plan.plan import Plan, refuse_excess
 from exo_auth.plan.plan_file import change_document
 from exo_auth.run.dkim_outcomes import skipped
 from exo_auth.run.hands import Hands
 from exo_auth.run.pipeline import Clocks, Ended, Look, Pipeline
 from exo_auth.run.recover import Recovery
-from exo_auth.run.trades import Tools, apply_with, failure, why_stop
+from exo_auth.run.trades import Tools, apply_with, unnoted, why_stop
 
 News = Callable[[], None]  # tells the pipeline what has ended
 
@@ -182,7 +182,7 @@ class _Batch:
             _append(self._hands, self._run, "result", body)
         except ExoAuthError as error:
             self._pipeline.stop(why_stop(error))
-            return failure(outcome.change, Result.FAILED, error)
+            return unnoted(outcome, error)
         return outcome
 
     # Each of these runs in a thread of its own, and gives what is to be told to the pipeline in this one.
@@ -252,16 +252,7 @@ def _send(change: Change, hands: Hands) -> None:
 
 def _note_resolutions(hands: Hands, run: Run) -> None:
     for resolution in run.recovery.resolutions:
-        _append(
-            hands,
-            run,
-            "resolved",
-            {
-                "intent": resolution.open.number,
-                "effect": resolution.effect.value,
-                "sentence": resolution.sentence,
-            },
-        )
+        _append(hands, run, "resolved", resolution.body)
 
 
 def _append(hands: Hands, run: Run, event: str, body: Mapping[str, Any]) -> int:

@@ -160,6 +160,19 @@ def carry_out(
         return apply_plan(prepared.plan, hands, prepared.look, Run(new_run_id(), reason, recovery))
 
 
+def note_found(session: ReadingSession, prepared: Prepared) -> None:
+    """Note what looking found where there is nothing to change. The caller holds the tenant's lock."""
+    note_arrivals(session, prepared)
+    path = session.state / FILE_NAME
+    recovery = recover(read(path), prepared.look.facts, session.clock.now()).only_looked_at()
+    if not recovery.resolutions:
+        return
+    journal, run_id = Journal.open(path), new_run_id()
+    for one in recovery.resolutions:
+        now = session.clock.now()
+        journal.append("resolved", run_id=run_id, at=utc_now(), service_time=now, body=one.body)
+
+
 def note_arrivals(session: ReadingSession, prepared: Prepared) -> None:
     """Note in the journal which domains came to a stage that waits. The caller holds the tenant's lock."""
     if not prepared.arrivals:

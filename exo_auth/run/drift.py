@@ -12,6 +12,7 @@ from exo_auth.plan.mail_flow import DANE_CMDLETS, DNSSEC_CMDLETS, IN_CMDLETS, OU
 from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan_file import OCTODNS, change_from_document
 from exo_auth.run.journal import JournalLine
+from exo_auth.run.recover import end_told_by
 from exo_auth.run.trades import Trade, differences
 
 FAMILIES = (RULE_CMDLETS, OUT_CMDLETS, IN_CMDLETS, DNSSEC_CMDLETS, DANE_CMDLETS)
@@ -30,16 +31,16 @@ class Drifted:
 
 def last_applied(lines: Iterable[JournalLine]) -> list[tuple[str, Change]]:
     """Give the last change that took effect about each thing, with its run; the oldest first."""
-    intents: dict[int, Change] = {}
+    intents: dict[int, tuple[str, Change]] = {}
     last: dict[tuple[str, ...], tuple[str, Change]] = {}
     for line in lines:
         if line.event == "intent":
-            intents[line.number] = change_from_document(line.body["change"])
-        elif line.event == "result" and line.body.get("result") == Result.APPLIED.value:
-            change = intents.get(int(line.body.get("intent", 0)))
-            if change is not None:
-                last.pop(_thing(change), None)
-                last[_thing(change)] = line.run_id, change
+            intents[line.number] = line.run_id, change_from_document(line.body["change"])
+        elif end_told_by(line) == Result.APPLIED.value:
+            sent = intents.get(int(line.body.get("intent", 0)))
+            if sent is not None:
+                last.pop(_thing(sent[1]), None)
+                last[_thing(sent[1])] = sent
     return list(last.values())
 
 

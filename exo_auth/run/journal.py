@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,10 @@ from exo_auth.errors import JournalError
 
 FILE_NAME = "journal.jsonl"
 FIRST = "0" * 64  # what the first line names as the hash before it
+_BROKEN = (
+    "compare with a backup (`exo-auth journal verify` shows how far the chain holds); "
+    "where there is none, move the file aside: a new one begins, and undo and drift know nothing from before"
+)
 
 
 @dataclass(frozen=True)
@@ -104,8 +109,7 @@ class Journal:
             is_new = not self.path.exists()
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                _write_all(descriptor, (_to_text(line) + "\n").encode())
-                os.fsync(descriptor)
+                _append_whole(descriptor, (_to_text(line) + "\n").encode())
             finally:
                 os.close(descriptor)
             if is_new:
@@ -120,16 +124,22 @@ class Journal:
 
 
 def read(path: Path) -> Iterator[JournalLine]:
-    """Give the lines of a journal; raises JournalError at the first that breaks the chain."""
+    """Give the lines of a journal; raises JournalError at the first that breaks the chain, or when it cannot be read."""
     if not path.exists():
         return
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise JournalError(
+            f"the journal {path} cannot be read: {error.strerror}", hint="nothing is sent without a journal"
+        ) from None
     previous = FIRST
-    for number, raw in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+    for number, raw in enumerate(data.split(b"\n")[:-1], start=1):
         line = _parse(raw, number, path)
         if line.number != number or line.previous != previous or _sealed(line).hash != line.hash:
             raise JournalError(
                 f"{path}:{number}: the hash chain is broken: a line was changed, removed or put in",
-                hint="compare with a backup; `exo-auth journal verify` shows how far the chain holds",
+                hint=_BROKEN,
             )
         previous = line.hash
         yield line
@@ -194,7 +204,7 @@ def _parse(raw: bytes, number: int, path: Path) -> JournalLine:
     except (ValueError, KeyError, TypeError) as error:
         raise JournalError(
             f"{path}:{number}: not a journal line: {type(error).__name__}: {error}",
-            hint="compare with a backup; `exo-auth journal verify` shows how far the chain holds",
+            hint=_BROKEN,
         ) from None
 
 
@@ -202,9 +212,17 @@ def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
+def _append_whole(descriptor: int, data: bytes) -> None:
+    """Append all of it and wait for the disk, or take back what was written: the next line must not stand behind a torn one."""
+    before = os.fstat(descriptor).st_size
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+        os.fsync(descriptor)
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(descriptor, before)
+        raise
 
 
 def _torn_octets(path: Path) -> int:

@@ -35,7 +35,7 @@ def journal_of_run(settings: Settings, run_id: str) -> Path:
     places = journals_here(settings)
     needle = f'"run":"{run_id}"'.encode()
     for path in places:
-        if path.exists() and needle in path.read_bytes():
+        if path.is_file() and needle in path.read_bytes():
             return path
     raise InputError(f"no journal here holds run {run_id}", hint="exo-auth journal list names the runs")
 

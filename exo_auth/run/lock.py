@@ -52,23 +52,24 @@ def tenant_lock(
             hint="give a writable place with --state-dir",
         ) from None
     try:
-        holder.write_text(
-            json.dumps(
-                {
-                    "pid": os.getpid(),
-                    "host": socket.gethostname(),
-                    "user": _user(),
-                    "since": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "command": command,
-                }
-            ),
-            encoding="utf-8",
-        )
+        with suppress(OSError):  # on a full disk the lock holds all the same; the journal tells of the disk
+            holder.write_text(_who(command), encoding="utf-8")
         yield
     finally:
         with suppress(OSError):
             holder.unlink()
         lock.release()
+
+
+def _who(command: str) -> str:
+    who = {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+    }
+    return json.dumps(who)
 
 
 def _acquired_at_once(lock: FileLock) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from exo_auth.domain_name import DomainName
 from exo_auth.plan.outcome import Result, RunReport, plan_exit_codes, worst_exit_code
 from exo_auth.plan.steps import OnboardingStep, steps_of
-from exo_auth.run.carry_out import Prepared, note_arrivals
+from exo_auth.run.carry_out import Prepared, note_found
 from exo_auth.run.playbook import Playbook
 from exo_auth.run.session import ReadingSession
 from exo_auth.run.stages import plan_playbook
@@ -51,7 +51,7 @@ def onboard(
         again = {change.key for change in plan.changes} & sent
         if apply is None or plan.is_empty or again:
             if apply is not None:
-                note_arrivals(session, prepared)
+                note_found(session, prepared)
             return _ended(playbook, prepared, domain, reports)
         sent |= {change.key for change in plan.changes}
         report = apply(prepared)

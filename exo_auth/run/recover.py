@@ -7,8 +7,9 @@ It is never sent again while it may still take effect.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError, JournalError
@@ -21,6 +22,7 @@ from exo_auth.run.journal import JournalLine
 
 # A cmdlet may run for 15 minutes on the server, and reads have been seen to lag for several more.
 SETTLING_TIME = timedelta(minutes=30)
+_DKIM = "-DkimSigningConfig"
 OPEN_RESULTS = frozenset({Result.ACCEPTED.value, Result.UNKNOWN.value})
 
 
@@ -42,6 +44,11 @@ class Resolution:
     effect: Effect
     sentence: str
 
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the journal holds of it."""
+        return {"intent": self.open.number, "effect": self.effect.value, "sentence": self.sentence}
+
 
 @dataclass(frozen=True)
 class Recovery:
@@ -49,6 +56,11 @@ class Recovery:
 
     resolutions: tuple[Resolution, ...] = ()
     in_flight: Mapping[DomainName, datetime] = field(default_factory=dict)
+
+    def only_looked_at(self) -> Recovery:
+        """Keep what the tenant's DKIM configurations told: other changes are only compared where a plan names them again."""
+        told = tuple(one for one in self.resolutions if one.open.change.cmdlet.endswith(_DKIM))
+        return replace(self, resolutions=told)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,12 +81,20 @@ def open_changes(lines: Iterable[JournalLine]) -> tuple[OpenChange, ...]:
     return tuple(found.values())
 
 
+def end_told_by(line: JournalLine) -> str:
+    """Give the result that a line tells of its intent, "" where it tells none: also what a later run found done."""
+    if line.event == "result":
+        return str(line.body.get("result"))
+    found_done = line.event == "resolved" and line.body.get("effect") == Effect.DONE.value
+    return Result.APPLIED.value if found_done else ""
+
+
 def recover(lines: Iterable[JournalLine], facts: TenantFacts, now: datetime) -> Recovery:
     """Compare each open change with what the tenant shows now."""
     resolutions: list[Resolution] = []
     in_flight: dict[DomainName, datetime] = {}
     for opened in open_changes(lines):
-        if not opened.change.cmdlet.endswith("-DkimSigningConfig"):
+        if not opened.change.cmdlet.endswith(_DKIM):
             # Such a change names the whole state wanted: it is compared with what is there before it is sent again.
             resolutions.append(Resolution(opened, Effect.OTHER, _compared(opened)))
             continue

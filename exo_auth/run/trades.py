@@ -7,7 +7,7 @@ there and never simply repeated.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -94,7 +94,10 @@ def apply_with(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str
         "evidence": dict(outcome.evidence),
         "error": outcome.error,
     }
-    _journal(tools, "result", body)
+    try:
+        _journal(tools, "result", body)
+    except JournalError as error:
+        return unnoted(outcome, error), stop or why_stop(error)
     return outcome, stop
 
 
@@ -187,6 +190,17 @@ def held_as_outcome(change: Change, held: Blockage | Deferral) -> Outcome:
 def failure(change: Change, result: Result, error: ExoAuthError) -> Outcome:
     """Give the end of a change that an error ended."""
     return Outcome(change, result, error=str(error), hint=error.hint or "", exit_code=error.exit_code)
+
+
+def unnoted(outcome: Outcome, error: ExoAuthError) -> Outcome:
+    """Give the end of a change that was sent, and whose end could not be written to the journal."""
+    said = f"{outcome.error}; " if outcome.error else ""
+    return replace(
+        outcome,
+        error=f"{said}it was sent, and its end is not in the journal: {error.message}",
+        hint="make room; the journal holds that it was announced, so that the next run looks what became of it",
+        exit_code=error.exit_code,
+    )
 
 
 def why_stop(error: ExoAuthError) -> str:

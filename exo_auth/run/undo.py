@@ -14,7 +14,7 @@ from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan import Plan
 from exo_auth.plan.plan_file import OCTODNS, change_from_document
 from exo_auth.run.journal import JournalLine
-from exo_auth.run.recover import OPEN_RESULTS
+from exo_auth.run.recover import OPEN_RESULTS, end_told_by
 
 NO_WAY_BACK = {
     Verb.ROTATE: "a rotation cannot be taken back: the old key stays valid until the next one",
@@ -73,12 +73,10 @@ def applied_by(lines: Iterable[JournalLine], run_id: str) -> list[Change]:
     intents: dict[int, Change] = {}
     ends: dict[int, str] = {}
     for line in lines:
-        if line.run_id != run_id:
-            continue
-        if line.event == "intent":
+        if line.event == "intent" and line.run_id == run_id:
             intents[line.number] = change_from_document(line.body["change"])
-        elif line.event == "result":
-            ends[int(line.body.get("intent", 0))] = str(line.body.get("result"))
+        elif end := end_told_by(line):
+            ends[int(line.body.get("intent", 0))] = end
     return [change for number, change in intents.items() if _may_have_acted(change, ends.get(number))]
 
 
@@ -110,6 +108,7 @@ def _inverse_of_dkim(change: Change) -> Change | str:
 def _switch(change: Change, verb: Verb, *, on: bool) -> Change:
     before = {**change.before, "enabled": not on}
     because = f"as before: {change.because}"
+    opposite = f"exo-auth dkim {change.verb} -d {change.target.unicode}"
     return Change(
-        verb, change.target, before, {"enabled": on}, because, f"Set{_DKIM}", {"Enabled": on}, change.undo
+        verb, change.target, before, {"enabled": on}, because, f"Set{_DKIM}", {"Enabled": on}, opposite
     )

@@ -39,7 +39,7 @@ def kept_box() -> Iterator[Sandbox]:
 
 
 @given(wishes=WISHES)
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_undo_restores_an_equal_state(kept_box: Sandbox, tmp_path: Path, wishes: Wishes) -> None:
     goes_and_comes_back(kept_box, tmp_path, wishes)
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from full_disk import disk_that_ends_at
 from scenes import NOW, TENANT, accepted, config, rotated, scene
 
 from exo_auth.errors import JournalError, LockHeld
@@ -11,7 +12,7 @@ from exo_auth.facts.tenant import TenantFacts
 from exo_auth.plan.dkim import plan_rotation
 from exo_auth.plan.plan_file import change_document
 from exo_auth.run.jitter import jitter
-from exo_auth.run.journal import FIRST, Journal, read, verify
+from exo_auth.run.journal import FIRST, Journal, Verdict, read, verify
 from exo_auth.run.lock import tenant_lock
 from exo_auth.run.recover import SETTLING_TIME, open_changes, recover
 from exo_auth.run.service_clock import ServiceClock
@@ -93,6 +94,42 @@ def test_a_journal_that_becomes_unwritable_stops_everything(journal: Journal, pa
     path.mkdir()
     with pytest.raises(JournalError, match="cannot be written"):
         write(journal, "intent", {"change": CHANGE})
+
+
+def test_a_journal_cut_at_any_octet_goes_on_and_loses_no_whole_line(journal: Journal, path: Path) -> None:
+    for event, body in (("intent", {"change": CHANGE}), ("result", {"intent": 1, "error": "über"})):
+        write(journal, event, body)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        lines = whole[:length].count(b"\n")
+        assert verify(path) == Verdict(lines, torn=length - (whole[:length].rfind(b"\n") + 1))
+        if length % 25:  # what follows waits for the disk
+            continue
+        again = Journal.open(path)
+        assert len(again.lines) == lines
+        if length % 100 == 0:
+            write(again, "intent", {"change": CHANGE})
+            assert verify(path) == Verdict(lines + 1)
+
+
+def test_a_disk_that_fills_up_in_the_middle_of_a_line_leaves_the_chain_whole(
+    journal: Journal, path: Path
+) -> None:
+    write(journal, "intent", {"change": CHANGE})
+    before = path.read_bytes()
+    for room in (0, 1, 7, 100, 200):
+        with disk_that_ends_at(len(before) + room), pytest.raises(JournalError, match="cannot be written"):
+            write(journal, "result", {"intent": 1, "result": "applied"})
+        assert path.read_bytes() == before
+    write(journal, "result", {"intent": 1, "result": "applied"})
+    assert verify(path) == Verdict(2)
+
+
+def test_a_journal_that_cannot_be_read_is_told(path: Path) -> None:
+    path.mkdir(parents=True)
+    with pytest.raises(JournalError, match="cannot be read"):
+        tuple(read(path))
 
 
 # Looking back
