@@ -49,6 +49,7 @@ def apply_in_trouble(due: int) -> Troubled:
     with Sandbox(options) as box, tempfile.TemporaryDirectory() as state:
         bench = Bench(box, Path(state))
         bench.environment |= {"EXO_AUTH_MAX_SHARE": "100%", "EXO_AUTH_MAX_CHANGES": str(due)}
+        bench.environment["EXO_AUTH_DNS_TIMEOUT"] = "30s"
         for _ in range(due):
             for fault in TROUBLE:
                 box.faults.add(Fault(**fault.__dict__))
