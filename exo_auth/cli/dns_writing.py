@@ -66,7 +66,7 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
         plan = make()
         listeners.planned(plan)
         if writing.digest:
-            check_digest(plan, writing.digest)
+            check_digest(plan.digest, writing.digest)
         if writing.dry_run or writing.out or plan.is_empty:
             if writing.out:
                 save_plan(common, plan, writing.out)

@@ -74,7 +74,7 @@ def apply_saved(common: Common, policy: Policy, writing: Writing, file: str) -> 
     """Carry out a plan that was saved before."""
     from exo_auth.run.carry_out import load_plan
 
-    _run(common, policy, writing, lambda session: load_plan(session, Path(file)))
+    _run(common, policy, writing, lambda session: load_plan(session, Path(file), progress(common)))
 
 
 def _run(
@@ -106,7 +106,7 @@ def finish(
     plan = prepared.plan
     listeners.planned(plan)
     if writing.digest:
-        check_digest(plan, writing.digest)
+        check_digest(prepared.digest, writing.digest)
     stops_here = writing.dry_run or bool(writing.out)
     for text in prepared.notes:
         note(common, f"note: {text}")

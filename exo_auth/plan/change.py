@@ -49,6 +49,7 @@ class Change:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     undo: str = ""  # how to take it back, or why that is impossible
     stage: str = ""  # of the playbook that wants it
+    gates: tuple[str, ...] = ()  # of that stage: the words of `check --gate`
 
     @property
     def sign(self) -> str:

@@ -36,7 +36,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over tenant, policy and each change's verb, target, before, after, cmdlet and order.
+        """SHA-256 over tenant, policy and each change's verb, target, before, after, cmdlet, gates and order.
 
         Clock readings, deferrals and wording are left out, so that the same decision made a minute later
         has the same digest.
@@ -47,6 +47,7 @@ class Plan:
             "changes": [
                 [change.verb.value, change.target.ascii, change.cmdlet]
                 + [dict(part) for part in (change.parameters, change.before, change.after)]
+                + ([list(change.gates)] if change.gates else [])
                 for change in self.changes
             ],
         }

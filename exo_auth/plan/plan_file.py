@@ -9,6 +9,7 @@ from typing import Any
 
 from exo_auth.checks.finding import DnsRecord, Finding, Severity
 from exo_auth.checks.finding_document import finding_document
+from exo_auth.checks.gates import Gate
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import ExoAuthError, InputError, PlanStale
 from exo_auth.facts.tenant import TenantRef
@@ -179,6 +180,7 @@ def change_document(change: Change) -> dict[str, Any]:
         "parameters": dict(change.parameters),
         "undo": change.undo,
         "stage": change.stage,
+        "gates": list(change.gates),
     }
 
 
@@ -194,6 +196,7 @@ def change_from_document(part: Mapping[str, Any]) -> Change:
         parameters=dict(part["parameters"]),
         undo=str(part["undo"]),
         stage=_stage(part),
+        gates=tuple(Gate(word).value for word in part.get("gates", ())),
     )
 
 

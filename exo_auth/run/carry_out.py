@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from exo_auth.checks.domains import classify
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError, PlanStale
 from exo_auth.facts.dns import MailDns
@@ -31,6 +32,7 @@ from exo_auth.run.run_id import new_run_id
 from exo_auth.run.service_clock import utc_now
 from exo_auth.run.session import ReadingSession, WritingSession
 from exo_auth.run.settings import Settings
+from exo_auth.run.stage_gates import GateKeeper
 from exo_auth.run.stage_time import THROUGH, Arrival
 from exo_auth.run.trades import Trade
 
@@ -50,6 +52,12 @@ class Prepared:
     notes: tuple[str, ...] = ()
     arrivals: tuple[Arrival, ...] = ()  # to be noted by whoever applies
     members: Mapping[str, tuple[DomainName, ...]] = field(default_factory=dict)  # of each stage of a playbook
+    approved: str = ""  # the digest of a saved plan, whatever its gates took out of it since
+
+    @property
+    def digest(self) -> str:
+        """Give the digest by which somebody may have approved the plan."""
+        return self.approved or self.plan.digest
 
 
 def wait_for_our_turn(settings: Settings, say: Say, sleep: Callable[[float], None]) -> None:
@@ -85,8 +93,8 @@ def prepare_other(session: ReadingSession, plan: Plan) -> Prepared:
     return Prepared(plan, look, None, recovery.notes)
 
 
-def load_plan(session: ReadingSession, file: Path) -> Prepared:
-    """Read a plan file and look at the tenant anew; raises InputError or PlanStale."""
+def load_plan(session: ReadingSession, file: Path, say: Say) -> Prepared:
+    """Read a plan file, look at the tenant anew, and judge the plan's gates again; raises InputError or PlanStale."""
     try:
         if file.stat().st_size > LONGEST_PLAN_FILE:
             raise InputError(f"{file} is too large for a plan")
@@ -110,7 +118,9 @@ def load_plan(session: ReadingSession, file: Path) -> Prepared:
     plan = replace(
         plan, exceeds_limit=limit_excess(len(plan.changes), plan.considered, session.settings.limits)
     )
-    return Prepared(plan, look, None, recovery.notes)
+    domains = classify(look.facts.accepted_domains, session.settings.cloud.initial_suffixes)
+    keeper = GateKeeper(session, look.facts, domains, session.clock.now())
+    return Prepared(keeper.hold(plan, say), look, None, recovery.notes, approved=plan.digest)
 
 
 def looked_at_before(prepared: Prepared) -> Prepared:
@@ -118,12 +128,12 @@ def looked_at_before(prepared: Prepared) -> Prepared:
     return replace(prepared, look=prepared.look.made_old())
 
 
-def check_digest(plan: Plan, digest: str) -> None:
+def check_digest(made: str, digest: str) -> None:
     """Raise PlanStale unless the plan made now is the one whose digest was approved."""
     wanted = digest.strip().lower()
-    if len(wanted) < 8 or not plan.digest.startswith(wanted):
+    if len(wanted) < 8 or not made.startswith(wanted):
         raise PlanStale(
-            f"the plan made now has the digest {plan.digest[:16]}, not {wanted[:16]}: the tenant moved since",
+            f"the plan made now has the digest {made[:16]}, not {wanted[:16]}: the tenant moved since",
             hint="look at the new plan, and approve its digest",
         )
 

@@ -130,9 +130,9 @@ def _inventory(
     session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
 ) -> Plan:
     """Change nothing: a domain whose zone cannot be worked with goes no further, and is reported."""
-    from exo_auth.run.stage_gates import judge_gates, waiting_or_held
+    from exo_auth.run.stage_gates import GateKeeper, waiting_or_held
 
-    verdicts = judge_gates(session, observation, names, Gate.ZONE)
+    verdicts = GateKeeper.of(session, observation).verdicts(names, Gate.ZONE)
     held = [waiting_or_held(one, Verb.REPORT) for one in verdicts if one.state is not ReadinessState.READY]
     return Plan(
         observation.scene.tenant.tenant,

@@ -15,7 +15,7 @@ from exo_auth.run.observe import Observation, observe
 from exo_auth.run.playbook import Playbook, Stage
 from exo_auth.run.preflight import preflight
 from exo_auth.run.session import ReadingSession
-from exo_auth.run.stage_gates import hold_at_gates
+from exo_auth.run.stage_gates import GateKeeper
 from exo_auth.run.stage_planners import Say, plan_of_stage
 from exo_auth.run.stage_time import Arrival, hold_for_time
 
@@ -31,7 +31,7 @@ class _Parts:
 
     def take(self, plan: Plan, stage: Stage, names: Iterable[DomainName]) -> None:
         """Add the part of one stage; whoever has something to do in it waits there."""
-        self.changes += [replace(one, stage=stage.name) for one in plan.changes]
+        self.changes += plan.changes
         self.blockages += [replace(one, stage=stage.name) for one in plan.blockages]
         self.deferrals += [replace(one, stage=stage.name) for one in plan.deferrals]
         waiting = [one.target for one in plan.deferrals if one.is_waiting]
@@ -55,7 +55,7 @@ def plan_playbook(
     excepted = matching(scene.chosen, observation.domains, playbook.excepted, tags)
     names = tuple(name for name in scene.chosen if name not in excepted)
     members = {stage.name: _members(stage, names, observation, tags) for stage in playbook.steps}
-    parts = _Parts()
+    parts, keeper = _Parts(), GateKeeper.of(session, observation)
     journal = tuple(read(session.state / FILE_NAME))
     arrivals: list[Arrival] = []
     before: list[str] = []
@@ -65,7 +65,7 @@ def plan_playbook(
         plan = plan_of_stage(session, observation, stage, ready, say)
         plan, arrived = hold_for_time(plan, stage, before, journal, scene.now)
         arrivals += arrived
-        plan = hold_at_gates(session, observation, plan, stage, say)
+        plan = keeper.hold(_of_stage(plan, stage), say)
         parts.take(plan if only in ("", stage.name) else _not_now(plan, stage, only), stage, ready)
         before.append(stage.name)
     targets = {change.target for change in parts.changes}
@@ -85,6 +85,12 @@ def plan_playbook(
     preflight(session, cmdlets_of(plan))
     notes = observation.recovery.notes
     return Prepared(plan, observation.look, observation, notes, tuple(arrivals), members)
+
+
+def _of_stage(plan: Plan, stage: Stage) -> Plan:
+    """Let each change say which stage wants it, and behind which gates: a saved plan is judged by them again."""
+    gates = tuple(gate.value for gate in stage.gates)
+    return replace(plan, changes=tuple(replace(one, stage=stage.name, gates=gates) for one in plan.changes))
 
 
 def _not_now(plan: Plan, stage: Stage, only: str) -> Plan:
