@@ -1,6 +1,6 @@
 """A tenant is brought from nothing to mail that is authenticated, watched and encrypted, on a name server of its own.
 
-The tenant is empty, its zones are held by a real Knot and written through octoDNS over RFC 2136 with TSIG; the sandbox asks
+The tenant is empty, its zones are held by a real Knot, and by a real BIND, and written through octoDNS over RFC 2136 with TSIG; the sandbox asks
 that server as Microsoft's resolvers would. The weeks pass on the movable clock.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bind_primary import BIND, bind_primary
 from knot_primary import KNOT, Primary, knot_primary, octodns_file
 from terminal import Done, in_process
 
@@ -64,9 +65,15 @@ class World:
         return {row["domain"]: row for row in rows}
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with knot_primary(
+SERVERS = [
+    pytest.param(knot_primary, id="knot", marks=pytest.mark.skipif(KNOT is None, reason="no knotd here")),
+    pytest.param(bind_primary, id="bind", marks=pytest.mark.skipif(BIND is None, reason="no named here")),
+]
+
+
+@pytest.fixture(params=SERVERS)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    with request.param(
         tmp_path / "primary", SHOP, SHOP_LINES, {SENDER: SENDER_LINES}, {PARKED: PARKED_LINES}
     ) as primary:
         # The broken zone is delegated to a server that knows nothing of it, as after a move that was forgotten.
@@ -120,7 +127,6 @@ STAGES = [  # what each run does to the shop, and how long it is until the next
 ]
 
 
-@pytest.mark.skipif(KNOT is None, reason="no knotd here")
 def test_from_an_empty_tenant_to_one_that_is_enforced_and_back(world: World) -> None:
     before = {zone: world.primary.records(zone) for zone in (SHOP, PARKED)}
     runs: list[Done] = []

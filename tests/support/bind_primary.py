@@ -17,14 +17,22 @@ BIND = shutil.which("named")
 
 @contextmanager
 def bind_primary(
-    folder: Path, zone: str, lines: list[str], others: dict[str, list[str]] | None = None
+    folder: Path,
+    zone: str,
+    lines: list[str],
+    others: dict[str, list[str]] | None = None,
+    more: dict[str, list[str]] | None = None,
 ) -> Iterator[Primary]:
-    """Serve `zone` from its lines (owner TTL IN type data) until the end of the block; `others` stay as they are."""
+    """Serve `zone` from its lines (owner TTL IN type data) until the end of the block.
+
+    `others` stay as they are; those of `more` are written as `zone` is.
+    """
     assert BIND is not None
     folder.mkdir(parents=True, exist_ok=True)
     host, port = free_address()
     secret = base64.b64encode(os.urandom(32)).decode()
-    write_zones(folder, {zone: lines, **(others or {})})
+    written = {zone: lines, **(more or {})}
+    write_zones(folder, {**written, **(others or {})})
     static = "".join(
         f'zone "{name}" {{ type primary; file "{folder}/{name}.zone"; }};\n' for name in others or {}
     )
@@ -34,8 +42,12 @@ def bind_primary(
         f'  pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key"; recursion no;\n'
         '  dnssec-validation no; managed-keys-directory "' + str(folder) + '"; };\n'
         "controls { };\n"
-        f'zone "{zone}" {{ type primary; file "{folder}/{zone}.zone";\n'
-        f'  allow-update {{ key "{KEY_NAME}"; }}; allow-transfer {{ key "{KEY_NAME}"; }}; }};\n{static}',
+        + "".join(
+            f'zone "{name}" {{ type primary; file "{folder}/{name}.zone";\n'
+            f'  allow-update {{ key "{KEY_NAME}"; }}; allow-transfer {{ key "{KEY_NAME}"; }}; }};\n'
+            for name in written
+        )
+        + static,
         encoding="utf-8",
     )
     log = folder / "named.log"
@@ -43,7 +55,7 @@ def bind_primary(
         process = subprocess.Popen([BIND, "-g", "-c", str(folder / "named.conf")], stdout=out, stderr=out)
         try:
             wait_for_zone(process, (host, port), zone, log)
-            yield Primary((host, port), zone, secret, octodns_file(folder, (host, port), secret, zone))
+            yield Primary((host, port), zone, secret, octodns_file(folder, (host, port), secret, *written))
         finally:
             process.terminate()
             process.wait()
