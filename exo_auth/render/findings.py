@@ -47,7 +47,7 @@ def writer_for(
     if output == "html":
         from exo_auth.render.findings_html import HtmlFindings
 
-        return HtmlFindings(at, profile)
+        return HtmlFindings(at, profile, beside_baseline=beside_baseline)
     return _plain_writer(output)
 
 

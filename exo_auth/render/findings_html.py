@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from html import escape
 
@@ -9,10 +10,14 @@ from exo_auth.checks.catalogue import CATALOGUE
 from exo_auth.checks.domain_report import DomainReport, Tally
 from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import DnsRecord, Finding, Severity
+from exo_auth.domain_name import DomainName
 from exo_auth.render.evidence_text import evidence_heads
 from exo_auth.render.findings_writer import FindingsWriter
+from exo_auth.render.records_text import record_line
 from exo_auth.render.safe_text import visible
 from exo_auth.render.times import moment
+
+MOST_SHOWN = 30  # domains in the summary before it has to be opened
 
 _WORST_FIRST = (Severity.FAIL, Severity.UNKNOWN, Severity.WARN, Severity.INFO)
 _STYLE = """
@@ -45,16 +50,23 @@ border-radius:.35rem;background:var(--bg)}
 details{margin-top:.5rem}summary{cursor:pointer;color:var(--muted)}
 .anchor{text-decoration:none;font-size:.85rem;margin-left:.35rem}
 @media (max-width:36rem){dl{grid-template-columns:minmax(0,1fr)}dt{margin-top:.35rem}header,main,footer{padding:.75rem}}
-@media print{:root{--fg:#000;--bg:#fff;--soft:#fff;--line:#999;--muted:#333;--link:#000}body{display:block;font-size:10pt}
-article{break-inside:avoid}h2{break-after:avoid}details>*{display:block}.anchor{display:none}}
+.domains{columns:16rem;padding:0;list-style:none;margin:.5rem 0}.domains li{overflow-wrap:anywhere;break-inside:avoid}
+@media print{:root{--fg:#000;--bg:#fff;--soft:#fff;--line:#999;--muted:#333;--link:#000}body{font-size:10pt}
+header,main,footer{padding:0 0 .5rem}article{break-inside:avoid}h2{break-after:avoid}.anchor{display:none}
+details>summary{list-style:none}details::details-content{display:block;content-visibility:visible}
+@supports not selector(details::details-content){details{display:none}}}
 """
+_RFC = re.compile(r"RFC (\d+)(?: §([\d.]*\d))?")
+_PAGE = re.compile(r"\blearn\.microsoft\.com/[\w./-]*\w")
 
 
 class HtmlFindings(FindingsWriter):
     """Streams like the other writers; the summary comes last in the file and is shown first."""
 
-    def __init__(self, at: datetime, profile: Profile) -> None:
+    def __init__(self, at: datetime, profile: Profile, *, beside_baseline: bool = False) -> None:
         self._at, self._profile = at, profile
+        self._nothing, self._in_order = ("no change", "unchanged") if beside_baseline else ("ok", "in order")
+        self._worst: dict[str, Severity] = {}  # by domain, of those that are not in order
 
     def begin(self) -> str:
         """Write the head of the page."""
@@ -84,9 +96,10 @@ class HtmlFindings(FindingsWriter):
             f'<p class="muted"><code>{escape(past.code)}</code></p></article>\n'
             for past in report.gone
         ]
-        body = (
-            "".join(parts) or '<article class="ok"><h3><span class="badge">ok</span>in order</h3></article>\n'
-        )
+        if report.worst is not None:
+            self._worst[name] = findings[0].severity
+        nothing = f'<span class="badge">{self._nothing}</span>{self._in_order}'
+        body = "".join(parts) or f'<article class="ok"><h3>{nothing}</h3></article>\n'
         return (
             f'<section id="{escape(name)}" aria-label="{escape(name)}">\n<h2>{escape(visible(report.domain.unicode))}'
             f'<a class="anchor" href="#{escape(name)}">#</a></h2>\n{gate}{body}</section>\n'
@@ -103,11 +116,22 @@ class HtmlFindings(FindingsWriter):
             for code, number in sorted(tally.by_code.items(), key=lambda item: (-item[1], item[0]))[:12]
         )
         total = len(tally.domains)
+        frequent = f"<details><summary>Most frequent</summary><ul>{codes}</ul></details>" if codes else ""
         return (
-            f'</main>\n<footer id="summary"><p>{total} domain{"s" if total != 1 else ""}, {tally.clean} in order.</p>'
-            f'<ul class="counts">{counts}</ul><details><summary>Most frequent</summary><ul>{codes}</ul></details></footer>\n'
+            f'</main>\n<footer id="summary"><p>{total} domain{"s" if total != 1 else ""}, {tally.clean} {self._in_order}.</p>'
+            f'<ul class="counts">{counts}</ul>{self._contents(tally) if total > 1 else ""}{frequent}</footer>\n'
             "</body>\n</html>\n"
         )
+
+    def _contents(self, tally: Tally) -> str:
+        """List the domains, so that nobody has to scroll for one."""
+        items = "".join(
+            f'<li class="{self._worst.get(name, "ok")}"><span class="badge">{self._worst.get(name, "ok")}</span>'
+            f'<a href="#{escape(name)}">{escape(visible(DomainName(name).unicode))}</a></li>'
+            for name in tally.domains
+        )
+        is_short = " open" if len(tally.domains) <= MOST_SHOWN else ""
+        return f'<details{is_short}><summary>Domains</summary><ul class="domains">{items}</ul></details>'
 
 
 def _anchor(domain: str, code: str, number: int) -> str:
@@ -118,7 +142,7 @@ def _article(one: Finding, anchor: str) -> str:
     rows = [("Seen", _text(one.seen)), ("Wanted", _text(one.wanted)), ("Do", escape(visible(one.remedy)))]
     rows += [("Publish", _record(record)) for record in one.records]
     rows += [("Not before", moment(one.not_before))]
-    rows += [("Source", escape(one.source)), ("Frameworks", escape(", ".join(one.frameworks)))]
+    rows += [("Source", _linked(one.source)), ("Frameworks", escape(", ".join(one.frameworks)))]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value)
     return (
         f'<article class="{one.severity.value}" id="{escape(anchor)}"><h3><span class="badge">{one.severity.value}</span>'
@@ -133,8 +157,21 @@ def _text(value: str) -> str:
 
 
 def _record(record: DnsRecord) -> str:
-    text = f"{record.owner.ascii}. {record.ttl_seconds} {record.type} {record.value}"
-    return f"<pre>{escape(visible(text))}</pre>"
+    return f"<pre>{escape(visible(record_line(record)))}</pre>"
+
+
+def _linked(source: str) -> str:
+    """Link RFC sections and Microsoft's pages; nothing is fetched before somebody follows them."""
+    text = _RFC.sub(lambda rfc: _link(_rfc_address(rfc[1], rfc[2]), rfc[0]), escape(source))
+    return _PAGE.sub(lambda page: _link(f"https://{page[0]}", page[0]), text)
+
+
+def _rfc_address(number: str, section: str | None) -> str:
+    return f"https://www.rfc-editor.org/rfc/rfc{number}" + (f"#section-{section}" if section else "")
+
+
+def _link(address: str, text: str) -> str:
+    return f'<a href="{address}" rel="noreferrer">{text}</a>'
 
 
 def _evidence(one: Finding) -> str:

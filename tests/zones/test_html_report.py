@@ -12,6 +12,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from broken_domains import BROKEN
 from scenes import NOW
 from test_looks import looks, settings  # noqa: F401 - fixtures
 
@@ -35,6 +36,9 @@ document.getElementById('f').onload = function () {
       return !page.getElementById(decodeURIComponent(a.getAttribute('href').slice(1))); }).length,
     scripts: page.scripts.length,
     outside: page.querySelectorAll('link,img,iframe,object,[src]').length,
+    listed: page.querySelectorAll('#summary .domains a').length,
+    sources: Array.from(page.querySelectorAll('dd a')).filter(function (a) {
+      return !/^https:\\/\\/(www\\.rfc-editor\\.org\\/rfc\\/rfc\\d+|learn\\.microsoft\\.com\\/)/.test(a.href); }).length,
     summaryAbove: page.getElementById('summary').getBoundingClientRect().top
       < page.querySelector('main').getBoundingClientRect().top,
   };
@@ -89,6 +93,8 @@ def test_nothing_sticks_out_and_every_finding_is_linked(report: Path, width: int
         "broken": 0,
         "scripts": 0,
         "outside": 0,
+        "listed": len(BROKEN),
+        "sources": 0,
         "summaryAbove": True,
     }
 

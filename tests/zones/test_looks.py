@@ -132,6 +132,14 @@ def test_reports_hold_every_finding(looks: dict[str, Look]) -> None:
     )
 
 
+def test_beside_a_baseline_nothing_new_is_no_praise() -> None:
+    report = DomainReport(DomainName("a.example"), ())
+    for output, praise, word in (("html", "in order", "unchanged"), ("table", "ok", "no change")):
+        assert praise in whole_text([report], writer_for(output, NOW))
+        beside = whole_text([report], writer_for(output, NOW, beside_baseline=True))
+        assert (praise in beside, word in beside) == (False, True), output
+
+
 VALUES = [  # a value that DNS gave, as evidence shows it
     (Txt((b"v=spf1 ", b"-all")), '"v=spf1 " "-all"'),
     (Exchanger(0, ""), "0 ."),
