@@ -7,9 +7,66 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # what type checkers take for True; importing typing would cost --version a quarter
 
 if TYPE_CHECKING:
-    from exo_auth.api import check_domain, discover_dmarc, evaluate_spf
+    from exo_auth.api import (
+        CannotLook,
+        Discovery,
+        DkimKeyRecord,
+        DkimSignature,
+        DmarcRecord,
+        DnsRecord,
+        DomainName,
+        DomainReport,
+        Evidence,
+        ExoAuthError,
+        Finding,
+        InputError,
+        MtaStsPolicy,
+        MtaStsRecord,
+        PolicyHosts,
+        Profile,
+        RecordSyntaxError,
+        Resolver,
+        Severity,
+        SpfRecord,
+        SpfResult,
+        StubResolver,
+        Subject,
+        TlsRptRecord,
+        check_domain,
+        discover_dmarc,
+        evaluate_spf,
+    )
 
-__all__ = ["__version__", "check_domain", "discover_dmarc", "evaluate_spf"]
+__all__ = [
+    "CannotLook",
+    "Discovery",
+    "DkimKeyRecord",
+    "DkimSignature",
+    "DmarcRecord",
+    "DnsRecord",
+    "DomainName",
+    "DomainReport",
+    "Evidence",
+    "ExoAuthError",
+    "Finding",
+    "InputError",
+    "MtaStsPolicy",
+    "MtaStsRecord",
+    "PolicyHosts",
+    "Profile",
+    "RecordSyntaxError",
+    "Resolver",
+    "Severity",
+    "SpfRecord",
+    "SpfResult",
+    "StubResolver",
+    "Subject",
+    "TlsRptRecord",
+    "__version__",
+    "check_domain",
+    "discover_dmarc",
+    "evaluate_spf",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -17,7 +74,10 @@ def __getattr__(name: str) -> object:
 
     if name.startswith("_"):
         raise AttributeError(name)
-    api = import_module("exo_auth.api")
-    if name in api.__all__:
-        return getattr(api, name)
+    if name in __all__:
+        return getattr(import_module("exo_auth.api"), name)
     raise AttributeError(f"module “exo_auth” has no attribute “{name}”")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -11,20 +11,30 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
 from exo_auth.lookup.resolver import Resolver
-from exo_auth.records.dmarc import DmarcRecord
+from exo_auth.records.dmarc import DmarcRecord, Policy
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
 
 
 @dataclass(frozen=True)
 class Discovery:
-    """What was asked and what follows from it. The old model is that of RFC 7489, with the Public Suffix List."""
+    """What was asked, and what follows from it: `verdict` by RFC 9989, `old` by RFC 7489 and the Public Suffix List."""
 
     walk: DmarcWalk
     verdict: DmarcVerdict
     old: DmarcVerdict
     old_queries: tuple[str, ...]
     alignments: tuple[Alignment, ...] = ()
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy that applies by RFC 9989, after `t=y`; None where DMARC does not apply."""
+        return self.verdict.policy
+
+    @property
+    def organizational_domain(self) -> DomainName:
+        """The organizational domain by RFC 9989."""
+        return self.verdict.organizational_domain
 
     @property
     def queries(self) -> tuple[str, ...]:
