@@ -22,6 +22,8 @@ import pytest
 import tree_sitter
 import tree_sitter_pwsh
 import yaml
+from azure.mgmt.appcontainers import models as appcontainers
+from azure_types import mistakes
 from cronsim import CronSim
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -456,6 +458,16 @@ def test_the_planning_step_ends_as_it_should(
         assert "the plan" in (tmp_path / "summary").read_text()
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_fleet_runs_everywhere_but_where_a_plan_is_approved(platform: str) -> None:
+    fleet = replace(JOB, arguments=("fleet", "run", "--", "dkim", "rotate", "--yes"))
+    if platform in ("github-actions", "azure-pipelines"):
+        with pytest.raises(InputError, match="no one plan"):
+            one(platform, fleet)
+        return
+    assert job_files(platform, fleet, PLACING)
+
+
 # Azure, containers
 
 
@@ -483,22 +495,34 @@ def test_the_schedule_of_a_runbook_is_powershell(schedule: str) -> None:
     assert "AddHours(3).AddMinutes(17)" in text
 
 
-CONTAINER_APPS_JOB = {  # Microsoft.App/jobs, 2024-03-01: the part that is used
-    "configuration": {"triggerType", "replicaTimeout", "replicaRetryLimit", "scheduleTriggerConfig", "secrets", "registries",
-                      "manualTriggerConfig", "eventTriggerConfig"},
-    "scheduleTriggerConfig": {"cronExpression", "parallelism", "replicaCompletionCount"},
-    "template": {"containers", "initContainers", "volumes"},
-    "containers": {"name", "image", "command", "args", "env", "resources", "volumeMounts", "probes"},
-    "env": {"name", "value", "secretRef"},
-    "volumes": {"name", "storageType", "storageName", "secrets", "mountOptions"},
-    "volumeMounts": {"volumeName", "mountPath", "subPath"},
-    "resources": {"cpu", "memory"},
-}  # fmt: skip
+@pytest.mark.parametrize("job", [JOB, WITH_SECRET, READING], ids=["identity", "secret", "reading"])
+def test_a_container_apps_job_is_one_by_microsofts_own_types(job: Job) -> None:
+    document = yaml.safe_load(one("container-apps", job, ".yaml"))
+    assert list(mistakes(document, appcontainers.Job)) == []
 
 
-def test_a_container_apps_job_holds_known_names_and_tries_nothing_again() -> None:
+SLIPS: list[tuple[tuple[Any, ...], Any, str]] = [  # where, what stands there, what is said
+    (("properties", "configuration", "replicaTimeout"), "5520", "'5520' is no int"),
+    (("properties", "configuration", "triggerType"), "Cron", "'Cron' is none of"),
+    (("properties", "configuration", "scheduleTriggerConfig"), {}, "needs cronExpression"),
+    (("properties", "template", "containers", 0, "volumeMount"), [], "Container has no volumeMount"),
+    (("properties", "template", "volumes", 0, "storageType"), "File", "'File' is none of"),
+    (("identity", "type"), "Managed", "'Managed' is none of"),
+]
+
+
+@pytest.mark.parametrize(("place", "value", "said"), SLIPS, ids=[row[2] for row in SLIPS])
+def test_those_types_tell_slips(place: tuple[Any, ...], value: Any, said: str) -> None:
+    document = yaml.safe_load(one("container-apps", JOB, ".yaml"))
+    part = document
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    assert any(said in text for text in mistakes(document, appcontainers.Job))
+
+
+def test_a_container_apps_job_tries_nothing_again_and_holds_no_secret() -> None:
     document = yaml.safe_load(one("container-apps", WITH_SECRET, ".yaml"))
-    held_to(document["properties"], CONTAINER_APPS_JOB)
     configuration = document["properties"]["configuration"]
     assert document["identity"] == {"type": "SystemAssigned"}
     assert configuration["replicaRetryLimit"] == 0
@@ -514,15 +538,6 @@ def test_a_container_apps_job_holds_known_names_and_tries_nothing_again() -> Non
         "env"
     ]
     assert {"name": "EXO_AUTH_METHOD", "value": "managed-identity"} in env
-
-
-def held_to(value: Any, known: dict[str, set[str]]) -> None:
-    for key, part in value.items():
-        for entry in part if isinstance(part, list) else [part]:
-            if isinstance(entry, dict):
-                if key in known:
-                    assert set(entry) <= known[key], key
-                held_to(entry, known)
 
 
 @pytest.mark.parametrize("job", [IN_BERLIN, WITH_SECRET], ids=["federated", "secret"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from exo_auth.errors import InputError
 from exo_auth.plan.job import Job
 from exo_auth.render.schedulers.placing import Placing
 
@@ -12,8 +13,17 @@ REQUIREMENT = "exo-auth[notify,publish]"
 
 
 def applies(job: Job) -> bool:
-    """Does the job change anything without a person? Then it is planned in one job and applied in the next."""
-    return "--yes" in job.arguments or "-y" in job.arguments
+    """Does the job change anything without a person? Then it is planned in one job and applied in the next.
+
+    Raises InputError for a fleet, whose tenants each have a plan of their own.
+    """
+    found = "--yes" in job.arguments or "-y" in job.arguments
+    if found and job.arguments[0] == "fleet":
+        raise InputError(
+            "a fleet has no one plan that a reviewer could approve",
+            hint="let systemd, cron, kubernetes or container-apps run it, or a workflow of your own",
+        )
+    return found
 
 
 def plan_script(placing: Placing, no_jitter: str = "") -> str:
