@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from exo_auth.cli.consent import approved, need_consent
 from exo_auth.cli.hooked import hooked
 from exo_auth.cli.options import Common, OutputFormat, Writing
 from exo_auth.cli.showing import check_formats, report_plan, report_run, show_plan, show_report
 from exo_auth.cli.talk import note, progress
-from exo_auth.cli.writing import confirm, need_consent, plan_exit_code
+from exo_auth.cli.writing import plan_exit_code
 
 if TYPE_CHECKING:
     from exo_auth.cli.dns import Wishes
@@ -56,6 +57,7 @@ def saved_plan(file: str) -> Plan:
 
 def apply_records(common: Common, writing: Writing, settings: Settings, make: Callable[[], Plan]) -> None:
     """Make the plan under the lock, show it, ask, publish, and end with the exit code of it all."""
+    from exo_auth.plan.choice import Choice
     from exo_auth.run.carry_out import check_digest
     from exo_auth.run.dns_changes import dns_lock, publish
 
@@ -75,17 +77,19 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
             raise typer.Exit(report_plan(common, writing.report, plan, code))
         if settings.output == OutputFormat.TABLE:
             show_plan(common, settings, plan)
+        choice = Choice(plan, {})
         if plan.exceeds_limit is None:
-            confirm(common, writing, settings, plan)
-            listeners.before_apply(plan)
+            choice = approved(common, writing, settings, plan)
+            listeners.before_apply(choice.chosen)
         report = publish(
             settings,
-            plan,
+            choice.chosen,
             reason=writing.reason,
             say=progress(common),
             sleep=time.sleep,
             after_change=listeners.after_change,
         )
+        report = choice.whole(report)
         listeners.applied(report)
         show_report(common, settings, report)
         raise typer.Exit(report_run(common, writing.report, report))

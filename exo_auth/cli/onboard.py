@@ -53,12 +53,12 @@ def onboard(
 
     Example:  exo-auth onboard contoso.com --rua mailto:dmarc@contoso.com --tls-rua mailto:tls@contoso.com
     """
+    from exo_auth.cli.consent import need_consent
     from exo_auth.cli.hooked import hooked
     from exo_auth.cli.showing import show_report
     from exo_auth.cli.writing import (
         EXIT_CHANGES,
         apply_shown,
-        need_consent,
         open_session,
         writing_settings,
     )

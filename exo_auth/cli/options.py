@@ -227,6 +227,14 @@ class Writing:
     yes: Annotated[bool, typer.Option("-y", "--yes", envvar="EXO_AUTH_YES", help="Apply without asking.")] = (
         False
     )
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive",
+            envvar="EXO_AUTH_INTERACTIVE",
+            help="Ask about each change: yes, no, all the rest, quit, or show it.",
+        ),
+    ] = False
     dry_run: Annotated[
         bool, typer.Option("--dry-run", envvar="EXO_AUTH_DRY_RUN", help="Show the plan and stop.")
     ] = False

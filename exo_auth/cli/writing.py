@@ -7,24 +7,25 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from exo_auth.cli.consent import approved, need_consent
 from exo_auth.cli.hooked import hooked
 from exo_auth.cli.options import Common, OutputFormat, Policy, Writing, given
 from exo_auth.cli.showing import (
     check_formats,
-    plan_written,
     report_plan,
     report_run,
     show_plan,
     show_report,
 )
 from exo_auth.cli.talk import note, progress, warner
-from exo_auth.errors import InputError, TooMuchChange
+from exo_auth.errors import TooMuchChange
 
 if TYPE_CHECKING:
     from exo_auth.plan.outcome import RunReport
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from exo_auth.run.settings import Settings
 
 EXIT_CHANGES = 2
-EXIT_NOT_APPROVED = 9
 
 
 def write(
@@ -132,14 +132,17 @@ def apply_shown(
     listeners: Listeners,
 ) -> RunReport:
     """Show a plan that has changes, ask for consent, and carry it out."""
+    from exo_auth.plan.choice import Choice
     from exo_auth.run.carry_out import carry_out, looked_at_before
 
     plan = prepared.plan
+    choice = Choice(plan, {})
     if settings.output == OutputFormat.TABLE:
         show_plan(common, settings, plan)
     if plan.exceeds_limit is None:
-        confirm(common, writing, settings, plan)
-        listeners.before_apply(plan)
+        choice = approved(common, writing, settings, plan)
+        listeners.before_apply(choice.chosen)
+    prepared = replace(prepared, plan=choice.chosen)
     waited = not writing.yes or bool(settings.hooks.before_apply)
     report = carry_out(
         session,
@@ -148,6 +151,7 @@ def apply_shown(
         say=progress(common),
         after_change=listeners.after_change,
     )
+    report = choice.whole(report)
     listeners.applied(report)
     return report
 
@@ -172,19 +176,7 @@ def writing_settings(
     check_formats(settings, writing.report)
     for warning in settings.warnings:
         warner(common)(warning)
-    if writing.dry_run and writing.yes:
-        raise InputError("--dry-run and --yes contradict each other", hint="give one of them")
     return settings
-
-
-def need_consent(common: Common, writing: Writing) -> None:
-    """Refuse a run that could never be confirmed before it looks at anything."""
-    if writing.dry_run or writing.out or writing.yes or common.may_ask:
-        return
-    raise InputError(
-        "nobody can be asked for a confirmation here",
-        hint="give --yes to apply the plan, --dry-run to see it, or --out FILE to save it",
-    )
 
 
 def open_session(stack: ExitStack, common: Common, settings: Settings, writing: Writing) -> WritingSession:
@@ -212,18 +204,6 @@ def open_session(stack: ExitStack, common: Common, settings: Settings, writing: 
         say = partial(note, common)
         stack.enter_context(tenant_lock(session.state, command=command, wait=wait, say=say))
     return session
-
-
-def confirm(common: Common, writing: Writing, settings: Settings, plan: Plan) -> None:
-    """Ask a person, unless --yes was given; ends the run when the answer is no."""
-    if writing.yes:
-        return
-    if settings.output != OutputFormat.TABLE:  # stdout belongs to the report
-        print(plan_written(plan, OutputFormat.TABLE), file=sys.stderr)
-    count = f"{len(plan.changes)} change{'s' if len(plan.changes) != 1 else ''}"
-    if not typer.confirm(f"Apply {count} to {plan.tenant}?", err=True):
-        note(common, "nothing was changed")
-        raise typer.Exit(EXIT_NOT_APPROVED)
 
 
 def _save(common: Common, plan: Plan, out: str) -> None:

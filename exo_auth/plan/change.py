@@ -57,6 +57,18 @@ class Change:
         return "~" if self.verb is Verb.PUBLISH and self.before.get("values") else self.verb.sign
 
     @property
+    def action(self) -> str:
+        """What is done to the target, such as `rotate`, or `publish _dmarc.contoso.com TXT`."""
+        if "name" in self.parameters and "type" in self.parameters:
+            return f"{self.verb.value} {self.parameters['name']} {self.parameters['type']}"
+        return self.verb.value
+
+    @property
+    def title(self) -> str:
+        """The change in a sentence: what is done, and to which domain where the record does not tell."""
+        return self.action if self.action != self.verb.value else f"{self.action} {self.target.unicode}"
+
+    @property
     def key(self) -> str:
         """Stable name inside a plan, such as `rotate:contoso.com` or `publish:contoso.com:TXT:_dmarc.contoso.com`."""
         if "name" in self.parameters and "type" in self.parameters:

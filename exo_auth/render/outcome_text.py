@@ -41,7 +41,7 @@ def outcome_text(report: RunReport, *, color: bool = False) -> str:
 def _lines(report: RunReport, color: bool) -> Iterator[str]:
     for outcome in report.outcomes:
         word = painted(WORDS[outcome.result], _STYLES.get(outcome.result, "red"), color=color)
-        yield f"{outcome.change.target.unicode}  {outcome.change.verb}: {word}{_evidence(outcome)}"
+        yield f"{outcome.change.target.unicode}  {visible(outcome.change.action)}: {word}{_evidence(outcome)}"
         if outcome.error:
             yield f"    {visible(outcome.error)}"
         if outcome.hint:

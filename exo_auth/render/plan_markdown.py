@@ -203,7 +203,7 @@ def _outcomes(outcomes: Iterable[Outcome]) -> list[str]:
     rows = [
         (
             _domain(one.change),
-            one.change.verb.value,
+            plain(one.change.action),
             WORDS[one.result],
             plain("; ".join(filter(None, (one.error, one.hint))) or one.change.because),
             moment(one.not_before),

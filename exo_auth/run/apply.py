@@ -29,7 +29,7 @@ from exo_auth.run.dkim_outcomes import skipped
 from exo_auth.run.hands import Hands
 from exo_auth.run.pipeline import Clocks, Ended, Look, Pipeline
 from exo_auth.run.recover import Recovery
-from exo_auth.run.trades import Tools, apply_with, unnoted, why_stop
+from exo_auth.run.trades import Tools, apply_with, unfounded, unnoted, why_stop
 
 News = Callable[[], None]  # tells the pipeline what has ended
 
@@ -60,10 +60,14 @@ def apply_plan(plan: Plan, hands: Hands, look: Look, run: Run) -> RunReport:
         if stopped_by:
             ended = [skipped(change, stopped_by, skip_code) for change in changes]
         elif is_trade:
-            ended, stopped_by = _apply_trades(changes, hands, run)
+            ended, stopped_by = _apply_trades(changes, hands, run, outcomes)
         else:
-            batch = _Batch(changes, hands, run, look)
-            ended, look, stopped_by, skip_code = batch.apply(), batch.look, batch.stopped_by, batch.skip_code
+            held = [unfounded(change, outcomes) for change in changes]
+            free = [change for change, end in zip(changes, held, strict=True) if end is None]
+            batch = _Batch(free, hands, run, look)
+            ends = iter(batch.apply())
+            ended = [end or next(ends) for end in held]
+            look, stopped_by, skip_code = batch.look, batch.stopped_by, batch.skip_code
         outcomes += ended
     return RunReport(
         run_id=run.run_id,
@@ -76,8 +80,10 @@ def apply_plan(plan: Plan, hands: Hands, look: Look, run: Run) -> RunReport:
     )
 
 
-def _apply_trades(changes: Sequence[Change], hands: Hands, run: Run) -> tuple[list[Outcome], str]:
-    """Apply changes of other kinds, each to its end before the next begins."""
+def _apply_trades(
+    changes: Sequence[Change], hands: Hands, run: Run, before: Sequence[Outcome]
+) -> tuple[list[Outcome], str]:
+    """Apply changes of other kinds, each to its end before the next begins; `before` is what ended before them."""
     outcomes: list[Outcome] = []
     stopped_by = ""
     for change in changes:
@@ -85,6 +91,9 @@ def _apply_trades(changes: Sequence[Change], hands: Hands, run: Run) -> tuple[li
             stopped_by = "the run was interrupted before"
         if stopped_by:
             outcomes.append(skipped(change, stopped_by))
+            continue
+        if (end := unfounded(change, (*before, *outcomes))) is not None:
+            outcomes.append(end)
             continue
         outcome, stopped_by = apply_with(hands.trades[change.cmdlet], change, _tools(hands, run))
         outcomes.append(outcome)

@@ -46,6 +46,7 @@ OPTION_VARIABLES = frozenset(
         "EXO_AUTH_INBOUND_ON",
         "EXO_AUTH_INBOUND_TLS",
         "EXO_AUTH_INITIAL_DOMAIN",
+        "EXO_AUTH_INTERACTIVE",
         "EXO_AUTH_JOB",
         "EXO_AUTH_JOB_AT",
         "EXO_AUTH_JOB_IMAGE",

@@ -6,7 +6,7 @@ there and never simply repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from exo_auth.errors import (
     TransportBroken,
 )
 from exo_auth.plan.change import Blockage, Change, Deferral
+from exo_auth.plan.dependence import blocker
 from exo_auth.plan.outcome import Outcome, Result, RunReport
 from exo_auth.plan.plan import Plan, refuse_excess
 from exo_auth.plan.plan_file import change_document
@@ -71,10 +72,27 @@ def apply_with_trades(plan: Plan, trades: Mapping[str, Trade], tools: Tools) -> 
         if stopped_by:
             outcomes.append(Outcome(change, Result.SKIPPED, error=stopped_by))
             continue
+        if (end := unfounded(change, outcomes)) is not None:
+            outcomes.append(end)
+            continue
         outcome, stopped_by = apply_with(trades[change.cmdlet], change, tools)
         outcomes.append(outcome)
     interrupted = tools.stop_code() if tools.is_stopped() else 0
     return RunReport(tools.run_id, plan, tuple(outcomes), started, utc_now(), interrupted)
+
+
+def unfounded(change: Change, before: Iterable[Outcome]) -> Outcome | None:
+    """Give the end of a change that must not be sent because one before it, on which it builds, was not made."""
+    not_made = [one for one in before if one.result not in (Result.APPLIED, Result.ALREADY_SO)]
+    needed = blocker(change, [one.change for one in not_made])
+    if needed is None:
+        return None
+    # The run's exit code is that of the change before; one that was accepted has none, and time will tell.
+    has_code = any(one.exit_code for one in not_made if one.change is needed)
+    why = f"it builds on “{needed.title}”, which was not made"
+    return Outcome(
+        change, Result.SKIPPED, error=why, hint="run the command again", exit_code=0 if has_code else 4
+    )
 
 
 def apply_with(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str]:

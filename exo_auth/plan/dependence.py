@@ -1,0 +1,70 @@
+"""Which change of a plan builds on which: what must not be sent when the one before it was not made (plan, pure).
+
+A plan's order has reasons: CNAMEs before signing, the host of a policy before the record that announces it, and in an
+`undo` all of it the other way round. So the order counts in both directions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exo_auth.errors import RecordSyntaxError
+from exo_auth.plan.change import Change
+from exo_auth.plan.plan_file import OCTODNS
+from exo_auth.records import dmarc, spf
+from exo_auth.records.dmarc import Policy
+
+
+def builds_on(change: Change, earlier: Change) -> bool:
+    """Must `change` not be sent when `earlier`, which stands before it in the plan, was not made?
+
+    It must not within one domain: where either goes to the tenant, where both say which way mail comes (MX and
+    MTA-STS), and where one is a DMARC policy that acts, and the other what such mail passes by. Else records are
+    published each for itself.
+    """
+    if change.target != earlier.target:
+        return False
+    if OCTODNS not in (change.cmdlet, earlier.cmdlet) or change.cmdlet != earlier.cmdlet:
+        return True
+    if _is_about_the_way(change) and _is_about_the_way(earlier):
+        return True  # RFC 8461 §8.3: senders deliver to no host that the policy does not name
+    return any(
+        _acts(one) and _is_passed_by(other) for one, other in ((change, earlier), (earlier, change))
+    )  # RFC 7489 §6.3: what passes neither SPF nor DKIM is not delivered
+
+
+def blocker(change: Change, not_made: Iterable[Change]) -> Change | None:
+    """Give the first of the changes that were not made, and stood before it, on which a change builds."""
+    return next((one for one in not_made if builds_on(change, one)), None)
+
+
+def _is_about_the_way(change: Change) -> bool:
+    name, rdtype = _place(change)
+    return rdtype in ("MX", "TLSA") or name.startswith(("mta-sts.", "_mta-sts."))
+
+
+def _is_passed_by(change: Change) -> bool:
+    name, _ = _place(change)
+    return "._domainkey." in name or any(spf.looks_like(text) for text in _texts(change))
+
+
+def _acts(change: Change) -> bool:
+    """Does a DMARC policy stand there before or after that asks receivers to refuse or set aside?"""
+    return _place(change)[0].startswith("_dmarc.") and any(map(_asks_for_more, _texts(change)))
+
+
+def _asks_for_more(text: str) -> bool:
+    try:
+        found = dmarc.parse(text)
+    except RecordSyntaxError:
+        return False
+    policies = (found.policy, found.subdomain_policy, found.nonexistent_policy)
+    return any(policy not in (None, Policy.NONE) for policy in policies)
+
+
+def _place(change: Change) -> tuple[str, str]:
+    return str(change.parameters.get("name", "")), str(change.parameters.get("type", ""))
+
+
+def _texts(change: Change) -> list[str]:
+    return [str(value) for state in (change.before, change.after) for value in state.get("values", ())]
