@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import put
+from exo_auth.cli.talk import note, put
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -187,9 +187,13 @@ def authorize(
     from exo_auth.cli.naming import names_given
     from exo_auth.domain_name import DomainName
     from exo_auth.plan.dmarc_edit import authorizations
+    from exo_auth.plan.receiver_effects import authorization_effects
     from exo_auth.render.record_set_text import written_as
 
     settings = common.settings()
     zone = DomainName.parse_lookup(host)
     sets = authorizations(names_given(domains, file), zone)
-    put(written_as(form or ("json" if settings.output == "json" else "table"), zone, sets))
+    notes = authorization_effects(sets, zone)
+    put(written_as(form or ("json" if settings.output == "json" else "table"), zone, sets, notes))
+    for text in notes:
+        note(common, f"note: {text}")

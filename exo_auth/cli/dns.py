@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exo_auth.cli.options import Common, Reports, Writing, command
-from exo_auth.cli.talk import clear_progress, note, progress, put, warner
+from exo_auth.cli.talk import clear_progress, progress, put, warner
 
 if TYPE_CHECKING:
     from exo_auth.domain_name import DomainName
     from exo_auth.facts.tenant import DkimSigningConfig
-    from exo_auth.plan.record_set import RecordChange
     from exo_auth.run.record_export import DomainRecords, RecordWish
     from exo_auth.run.settings import Settings
 
@@ -21,9 +20,6 @@ app = typer.Typer(no_args_is_help=True)
 
 EXIT_WAITING = 4
 EXIT_NO_VERDICT = 6
-
-
-EXIT_REFUSED = 3
 
 
 @dataclass(frozen=True)
@@ -113,59 +109,43 @@ def export(
 ) -> None:
     """Print the complete record set a domain needs, in order: from the tenant, and from what is published.
 
-    Exit code 3 when a record is refused, with the reason on stderr; the others are printed.
+    Each domain is printed as soon as it was looked at. Exit code 3 when a record is refused, 6 when a domain could not be
+    looked at, with the reason on stderr; the others are printed.
 
     Example:  exo-auth dns export contoso.com --rua mailto:dmarc@contoso.com --as text
     """
-    from exo_auth.render.document import to_text
-    from exo_auth.render.record_set_text import sets_document, written_as
+    from exo_auth.cli.dns_export import Exporter
+    from exo_auth.run.record_export import each_domain
 
     settings = common.settings()
-    found = records_of(common, settings, wishes, domains)
-    refused = False
-    documents = []
-    for one in found:
-        sets = [c.as_set for c in one.changes if not export_refusal(c) and (c.is_needed or not only_changes)]
-        for change in one.changes:
-            if change.is_needed and (why := export_refusal(change)):
-                refused = True
-                note(common, f"refused: {change.owner.unicode} {change.type}: {why}")
-        if settings.output == "json":
-            documents.append(
-                sets_document(one.zone, sets, one.notes, one.host) | {"domain": one.domain.ascii}
-            )
-            continue
-        put(written_as(form, one.zone, sets, one.notes, one.host))
-        for text in one.notes if form != "text" else ():
-            note(common, f"note: {one.domain.unicode}: {text}")
-        if one.host is not None and form == "table":
-            note(common, f"note: {one.zone.unicode} is at {one.host.name}: {one.host.hint}")
-    if settings.output == "json":
-        put(to_text({"schema": "exo-auth/dns-export/1", "domains": documents}))
-    raise typer.Exit(EXIT_REFUSED if refused else 0)
-
-
-def export_refusal(change: RecordChange) -> str:
-    """Say why a set must not be written as text, "" where it may."""
-    if change.is_readable:
-        return change.refusal
-    return "it holds a value with octets outside ASCII, which text would destroy: use dns apply, or change it by hand"
+    exporter = Exporter(common, form, settings.output, only_changes=only_changes, is_parked=wishes.parked)
+    names, configs = names_of(common, settings, wishes, domains)
+    exporter.begin()
+    each_domain(settings, names, configs, wishes.wish(), exporter.hear)
+    raise typer.Exit(exporter.end())
 
 
 def records_of(
     common: Common, settings: Settings, wishes: Wishes, domains: list[str] | None
 ) -> list[DomainRecords]:
     """Look at DNS, and at the tenant where there is one, and give the sets of each domain."""
-    from exo_auth.cli.check import is_of_tenant
-    from exo_auth.cli.naming import names_given
     from exo_auth.run.record_export import domain_records
 
-    wish = wishes.wish()
+    names, configs = names_of(common, settings, wishes, domains)
+    return domain_records(settings, names, configs, wishes.wish())
+
+
+def names_of(
+    common: Common, settings: Settings, wishes: Wishes, domains: list[str] | None
+) -> tuple[list[DomainName], dict[DomainName, DkimSigningConfig]]:
+    """Choose the domains, of the tenant where there is one, with their DKIM configurations."""
+    from exo_auth.cli.check import is_of_tenant
+    from exo_auth.cli.naming import names_given
+
+    wishes.wish()  # words that cannot be read are told before anybody is asked
     if is_of_tenant(settings, no_sign_in=wishes.no_sign_in or wishes.parked):
-        names, configs = _of_tenant(common, settings, domains or [])
-    else:
-        names, configs = names_given(domains, wishes.file), {}
-    return domain_records(settings, names, configs, wish)
+        return _of_tenant(common, settings, domains or [])
+    return names_given(domains, wishes.file), {}
 
 
 def _of_tenant(

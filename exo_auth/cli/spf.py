@@ -253,12 +253,15 @@ def flatten(
 ) -> None:
     """Put includes in as addresses, where ten lookups cannot be kept otherwise; refused where a copy would be wrong.
 
+    A copy grows old: run it again by schedule with the same --state, which knows what was put in. Then vendors are asked
+    anew, and what they dropped goes; refused when more of it is gone than --max-shrink.
+
     Example:  exo-auth spf flatten contoso.com --state contoso.json
     """
     from pathlib import Path
 
     from exo_auth.cli.records import show_changes
-    from exo_auth.run.spf_records import flatten_record
+    from exo_auth.run.spf_flattening import flatten_record
 
     settings = common.settings()
     kept = Path(state) if state else None

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import combinations
 
 from exo_auth.checks.spf_cost import MOST_LOOKUPS, branch_cost, cost_of
@@ -19,7 +20,6 @@ from exo_auth.records import spf
 from exo_auth.records.spf import Mechanism, Network, Qualifier, SpfRecord
 
 LONGEST = 450  # octets of one record, so that all TXT of the name fit one datagram (RFC 7208 §3.4)
-MOST_PARTS = 9  # further records; each costs a lookup
 MOST_CHOICES = 14  # includes among which the cheapest cut is searched exhaustively
 
 
@@ -30,6 +30,7 @@ class Flattened:
     terms: tuple[str, ...]  # the includes put in
     networks: tuple[Network, ...]
     hazards: tuple[str, ...] = ()
+    lifetime: int = 0  # seconds until the first of the answers may be another, 0 where none was found
 
     @property
     def source(self) -> str:
@@ -70,7 +71,9 @@ def flatten(branches: Iterable[SpfBranch]) -> Flattened:
         networks += _networks(branch.node, hazards)
     four = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv4Network))
     six = ipaddress.collapse_addresses(one for one in networks if isinstance(one, ipaddress.IPv6Network))
-    return Flattened(tuple(branch.term.text for branch in chosen), (*four, *six), tuple(hazards))
+    ttls = [int(ttl.total_seconds()) for branch in chosen for ttl in _ttls(branch)]
+    terms = tuple(branch.term.text for branch in chosen)
+    return Flattened(terms, (*four, *six), tuple(hazards), min(ttls, default=0))
 
 
 def networks_that_pass(node: SpfNode) -> tuple[tuple[Network, ...], tuple[str, ...]]:
@@ -82,8 +85,8 @@ def networks_that_pass(node: SpfNode) -> tuple[tuple[Network, ...], tuple[str, .
     return (*four, *six), tuple(hazards)
 
 
-def put_in(record: SpfRecord, flattened: Flattened) -> tuple[Mechanism, ...]:
-    """Give the record's mechanisms with the networks in the place of the first include that they replace."""
+def put_in(record: SpfRecord, flattened: Flattened) -> SpfRecord:
+    """Give the record with the networks in the place of the first include that they replace."""
     own = [
         Mechanism(f"ip{network.version}", network=network, text=_written(network))
         for network in flattened.networks
@@ -95,24 +98,26 @@ def put_in(record: SpfRecord, flattened: Flattened) -> tuple[Mechanism, ...]:
             continue
         mechanisms += own
         own = []
-    return tuple(mechanisms)
+    return replace(record, mechanisms=tuple(mechanisms))
 
 
-def split(mechanisms: tuple[Mechanism, ...], domain: str) -> list[tuple[str, str]]:
+def split(record: SpfRecord, domain: str) -> list[tuple[str, str]]:
     """Write records of at most 450 octets: the domain's own, and `_spfN.<domain>` included from it.
 
     Gives owner and text of each, the domain's own first.
     """
-    everything = spf.render(SpfRecord(mechanisms))
+    everything = spf.render(record)
     if len(everything) <= LONGEST:
         return [(domain, everything)]
+    mechanisms = record.mechanisms
     networks = [one for one in mechanisms if one.network is not None and one.qualifier is Qualifier.PASS]
     others = [one for one in mechanisms if one not in networks]
     parts = list(_parts([_written_mechanism(one) for one in networks]))
     includes = [f"include:_spf{n}.{domain}" for n in range(1, len(parts) + 1)]
     head = [_written_mechanism(one) for one in others if one.name != "all"]
     tail = [_written_mechanism(one) for one in others if one.name == "all"]
-    own = " ".join([spf.VERSION, *includes, *head, *tail])
+    rest = spf.render(replace(record, mechanisms=())).split(" ")[1:]  # redirect and the like
+    own = " ".join([spf.VERSION, *includes, *head, *tail, *rest])
     return [
         (domain, own),
         *(
@@ -120,6 +125,30 @@ def split(mechanisms: tuple[Mechanism, ...], domain: str) -> list[tuple[str, str
             for n, part in enumerate(parts, start=1)
         ),
     ]
+
+
+def taken_out(
+    mechanisms: Iterable[Mechanism], networks: Iterable[Network], terms: Iterable[Mechanism]
+) -> tuple[Mechanism, ...]:
+    """Undo `put_in`: the terms stand again where the first of their networks is; whatever else stands there stays."""
+    copied, put_back = set(networks), list(terms)
+    left: list[Mechanism] = []
+    for mechanism in mechanisms:
+        is_copy = mechanism.network in copied and mechanism.qualifier is Qualifier.PASS
+        if is_copy or mechanism.name == "all":
+            left += put_back
+            put_back = []
+        if not is_copy:
+            left.append(mechanism)
+    return (*left, *put_back)
+
+
+def why_not_split(mechanisms: Iterable[Mechanism]) -> str:
+    """Say why a record must stay in one piece, "" where it need not: in parts, networks come before what refuses."""
+    for mechanism in mechanisms:
+        if mechanism.qualifier is not Qualifier.PASS and mechanism.name != "all":
+            return f"{mechanism.text} must keep its place among the addresses, and the record is too long for one piece"
+    return ""
 
 
 def shrinkage(before: Iterable[Network], after: Iterable[Network]) -> float:
@@ -168,6 +197,15 @@ def _networks(node: SpfNode, hazards: list[str]) -> Iterator[Network]:
     redirect = next((branch for branch in node.branches if branch.kind == "redirect"), None)
     if redirect is not None and redirect.node is not None:
         yield from _networks(redirect.node, hazards)
+
+
+def _ttls(branch: SpfBranch) -> Iterator[timedelta]:
+    answers: list[object] = [answer for host in branch.hosts for answer in (host.ipv4, host.ipv6)]
+    if branch.node is not None:
+        answers.append(branch.node.answer)
+        for inner in branch.node.branches:
+            yield from _ttls(inner)
+    yield from (answer.ttl for answer in answers if isinstance(answer, Found))
 
 
 def _of_branch(

@@ -27,11 +27,18 @@ def written_as(
     host: DnsHost | None = None,
 ) -> str:
     """Write the sets of one zone; raises InputError for a form there is none of."""
-    if form not in FORMS:
-        raise InputError(f"there is no form “{form}”", hint=f"one of {', '.join(FORMS)}")
+    check_form(form)
     if form == "text":
         return _letter(zone, sets, tuple(notes), host)
+    if form == "json":
+        return to_text(sets_document(zone, sets, notes, host))
     return FORMS[form](zone, sets)
+
+
+def check_form(form: str) -> None:
+    """Raise InputError for a form there is none of."""
+    if form not in FORMS:
+        raise InputError(f"there is no form “{form}”", hint=f"one of {', '.join(FORMS)}")
 
 
 def sets_document(
@@ -244,10 +251,6 @@ def _letter(zone: DomainName, sets: Sequence[RecordSet], notes: tuple[str, ...],
     return "\n".join([*lines, "", *(f"Note: {note}" for note in notes)]).rstrip()
 
 
-def _json(zone: DomainName, sets: Sequence[RecordSet]) -> str:
-    return to_text(sets_document(zone, sets, (), None))
-
-
 FORMS: dict[str, Callable[[DomainName, Sequence[RecordSet]], str]] = {
     "table": _table,
     "zone": _zone_file,
@@ -257,5 +260,5 @@ FORMS: dict[str, Callable[[DomainName, Sequence[RecordSet]], str]] = {
     "azure": _azure,
     "csv": _csv,
     "text": lambda zone, sets: _letter(zone, sets, (), None),
-    "json": _json,
+    "json": lambda zone, sets: to_text(sets_document(zone, sets, (), None)),
 }

@@ -349,7 +349,7 @@ async def _reports_in_order(
     run: _Run, sources: Sources, names: Iterable[DomainName]
 ) -> AsyncIterator[DomainReport]:
     if run.request.gate is not None:
-        async for report in _in_order(run.looker.look, names):
+        async for report in looked_in_order(run.looker.look, names):
             yield report
         return
     async for facts in facts_in_order(sources, names):
@@ -360,10 +360,10 @@ def facts_in_order(sources: Sources, names: Iterable[DomainName]) -> AsyncIterat
     """Give the facts in the order of the names."""
     from exo_auth.lookup.domain_facts import gather_domain_facts
 
-    return _in_order(partial(gather_domain_facts, sources), names)
+    return looked_in_order(partial(gather_domain_facts, sources), names)
 
 
-async def _in_order(
+async def looked_in_order(
     look: Callable[[DomainName], Coroutine[Any, Any, T]], names: Iterable[DomainName]
 ) -> AsyncIterator[T]:
     """Look at each name once, in order; at most IN_FLIGHT domains are asked about or wait for their turn."""

@@ -18,6 +18,7 @@ from exo_auth.errors import CannotLook, InputError, RecordSyntaxError
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.domain import DomainFacts, MtaStsFacts, Subject
 from exo_auth.plan.dmarc_edit import DmarcWish, effects, is_stricter, same_record, text_of, wished
+from exo_auth.plan.receiver_effects import mta_sts_effects, size_of, tls_rpt_effects
 from exo_auth.plan.record_set import RecordChange
 from exo_auth.records import dmarc, mta_sts, mta_sts_policy, tls_rpt
 from exo_auth.records.dmarc import DmarcRecord, Policy
@@ -73,7 +74,8 @@ def dmarc_change(facts: DomainFacts, wish: DmarcWish) -> tuple[RecordChange, boo
     if old is not None and len(own) == 1 and same_record(old, record):
         written = own[0]  # a valid record is changed only where asked
     after = (*(text for text in texts if text not in own), written)
-    return RecordChange(owner, "TXT", texts, after, because, effects(record, old)), is_stricter(record, old)
+    notes = (*effects(record, old), size_of(after))
+    return RecordChange(owner, "TXT", texts, after, because, notes), is_stricter(record, old)
 
 
 def generate_tls_rpt(settings: Settings, name: str, rua: Sequence[str]) -> RecordChange:
@@ -98,7 +100,8 @@ def tls_rpt_change(facts: DomainFacts, rua: Sequence[str]) -> RecordChange:
     because = ("reports about failing TLS are asked for",) if not old else ()
     written = own[0] if len(own) == 1 and record == old else tls_rpt.render(record)
     after = (*(text for text in texts if text not in own), written)
-    return RecordChange(owner, "TXT", texts, after, because)
+    notes = (*tls_rpt_effects(record, facts.domain), size_of(after))
+    return RecordChange(owner, "TXT", texts, after, because, notes)
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish) -> MtaSts
     policy = _wanted_policy(facts, wish, served)
     memory = PolicyMemory.of(settings.state_dir, domain)
     change = _announcement(domain, texts, policy, is_stale=memory.is_stale(texts, id_of(policy)))
+    change = replace(change, notes=(*mta_sts_effects(policy), size_of(change.after)))
     if not change.is_needed and served == policy:
         return MtaStsStep("done", policy, change, "the file and its id are published")
     refusal = _policy_refusal(facts, policy, texts)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.gates import SUBJECTS, Gate
@@ -19,14 +19,18 @@ from exo_auth.facts.tenant import DkimSigningConfig
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.plan.dmarc_edit import PARKED, DmarcWish, authorizations, text_of
 from exo_auth.plan.dns_hosts import DnsHost, recognise
+from exo_auth.plan.receiver_effects import parked_effects, size_of
 from exo_auth.plan.record_set import Part, RecordChange, merged
 from exo_auth.plan.spf_flatten import networks_that_pass
 from exo_auth.records import spf
-from exo_auth.run.check import IN_FLIGHT, CheckRequest, sources_for
+from exo_auth.run.check import CheckRequest, looked_in_order, sources_for
 from exo_auth.run.policy_records import dmarc_change, gate_refusal, published, tls_rpt_change
-from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.settings import Settings
 from exo_auth.run.spf_records import SHOWN_NETWORKS, SpfWish, generate_with
+
+if TYPE_CHECKING:
+    from exo_auth.lookup.authorities import Authorities
+    from exo_auth.lookup.domain_facts import Sources
 
 LOOKED_AT: dict[Part, frozenset[Subject]] = {  # what each part is made from
     Part.MX: frozenset({Subject.MX}),
@@ -94,44 +98,62 @@ def records_or_errors(
     wish: RecordWish,
 ) -> list[DomainRecords | ExoAuthError]:
     """Give the sets of each domain in their order, or what was wrong with it: one broken zone stops no other."""
+    found: list[DomainRecords | ExoAuthError] = []
+    each_domain(settings, domains, configs, wish, lambda _name, one: found.append(one))
+    return found
 
-    async def one(
-        resolver: Resolver, turn: asyncio.Semaphore, name: DomainName
-    ) -> DomainRecords | ExoAuthError:
-        async with turn:
-            try:
-                return await _of_domain(settings, resolver, name, configs.get(name), wish)
-            except ExoAuthError as error:
-                return error
 
-    async def ask() -> list[DomainRecords | ExoAuthError]:
-        resolver, turn = resolver_for(settings), asyncio.Semaphore(IN_FLIGHT)
-        return list(await asyncio.gather(*(one(resolver, turn, name) for name in domains)))
+def each_domain(
+    settings: Settings,
+    domains: Iterable[DomainName],
+    configs: Mapping[DomainName, DkimSigningConfig],
+    wish: RecordWish,
+    on_domain: Callable[[DomainName, DomainRecords | ExoAuthError], None],
+) -> None:
+    """Tell of each domain as soon as its turn has come, so that thousands need no more memory than some dozens."""
+    from exo_auth.lookup.authorities import Authorities
 
-    return asyncio.run(ask())
+    async def one(name: DomainName) -> tuple[DomainName, DomainRecords | ExoAuthError]:
+        try:
+            return name, await _of_domain(look, name, configs.get(name), wish)
+        except ExoAuthError as error:
+            return name, error
+
+    async def ask() -> None:
+        async for name, found in looked_in_order(one, domains):
+            on_domain(name, found)
+
+    sources = sources_for(settings, CheckRequest(subjects=wish.subjects))
+    seconds = settings.timeouts.dns.total_seconds()
+    look = _Look(settings, sources, Authorities(sources.resolver, settings.authority_port, seconds))
+    asyncio.run(ask())
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the looks at all domains share."""
+
+    settings: Settings
+    sources: Sources
+    authorities: Authorities
 
 
 async def _of_domain(
-    settings: Settings,
-    resolver: Resolver,
-    domain: DomainName,
-    config: DkimSigningConfig | None,
-    wish: RecordWish,
+    look: _Look, domain: DomainName, config: DkimSigningConfig | None, wish: RecordWish
 ) -> DomainRecords:
-    from exo_auth.lookup.authorities import Authorities, find_delegation
+    from exo_auth.lookup.authorities import find_delegation
     from exo_auth.lookup.domain_facts import gather_domain_facts
 
-    sources = replace(sources_for(settings, CheckRequest(subjects=wish.subjects)), resolver=resolver)
-    facts = await gather_domain_facts(sources, domain)
-    seconds = settings.timeouts.dns.total_seconds()
-    delegation = await find_delegation(Authorities(resolver, settings.authority_port, seconds), domain)
+    resolver = look.sources.resolver
+    facts = await gather_domain_facts(look.sources, domain)
+    delegation = await find_delegation(look.authorities, domain)
     host = recognise(delegation.servers) if isinstance(delegation, Delegation) else None
     zone = delegation.zone if isinstance(delegation, Delegation) else domain
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = parked_effects() if wish.is_parked else ()
     if wish.is_parked:
         changes = [*_parked(facts, wish), *await _agreements(resolver, domain, wish)]
     else:
-        changes, notes = await _of_mail_domain(settings, resolver, facts, config, wish)
+        changes, notes = await _of_mail_domain(look.settings, resolver, facts, config, wish)
     return DomainRecords(domain, zone, host, tuple(changes), tuple(notes))
 
 
@@ -182,14 +204,22 @@ def _parked(facts: DomainFacts, wish: RecordWish) -> list[RecordChange]:
     policy = replace(PARKED, rua=wish.dmarc.rua)
     dmarc_texts = published(domain.child("_dmarc"), _known(facts.dmarc).at_name)
     refusal = "" if wish.allows_loss else _still_used(facts)
+    sets = (
+        (domain, "MX", _mx_values(facts), ("0 ",)),
+        (domain, "TXT", texts, merged(texts, (PARKED_SPF,), replaced=own)),
+        (domain.child("_dmarc"), "TXT", dmarc_texts, (text_of(policy),)),
+    )
     return [
-        RecordChange(domain, "MX", _mx_values(facts), ("0 ",), because, refusal=refusal),
         RecordChange(
-            domain, "TXT", texts, merged(texts, (PARKED_SPF,), replaced=own), because, refusal=refusal
-        ),
-        RecordChange(
-            domain.child("_dmarc"), "TXT", dmarc_texts, (text_of(policy),), because, refusal=refusal
-        ),
+            owner,
+            rdtype,
+            before,
+            after,
+            because,
+            (size_of(after),) if rdtype == "TXT" else (),
+            refusal=refusal,
+        )
+        for owner, rdtype, before, after in sets
     ]
 
 

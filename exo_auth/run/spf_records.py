@@ -1,13 +1,10 @@
-"""SPF records made from what is published: generate, simulate, flatten (run)."""
+"""SPF records made from what is published: generate, simulate (run)."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
-from pathlib import Path
 
 from exo_auth.checks.spf_cost import MOST_LOOKUPS, MOST_VOID_LOOKUPS, SpfCost, cost_of
 from exo_auth.domain_name import DomainName
@@ -16,17 +13,10 @@ from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.spf import SpfNode
 from exo_auth.lookup.overlay import OverlayResolver
 from exo_auth.lookup.resolver import Resolver
+from exo_auth.plan.receiver_effects import size_of, spf_effects
 from exo_auth.plan.record_set import RecordChange, merged
-from exo_auth.plan.spf_edit import EMPTY, Edited, SpfEdit, edit, merge, read_term, simplify
-from exo_auth.plan.spf_flatten import (
-    cheapest_cut,
-    flatten,
-    lost_networks,
-    networks_that_pass,
-    put_in,
-    shrinkage,
-    split,
-)
+from exo_auth.plan.spf_edit import EMPTY, Edited, SpfEdit, edit, merge, simplify
+from exo_auth.plan.spf_flatten import cheapest_cut, lost_networks, networks_that_pass
 from exo_auth.plan.spf_senders import BY_WORD
 from exo_auth.plan.spf_simulation import SenderVerdict, Simulation
 from exo_auth.records import spf
@@ -50,7 +40,7 @@ class SpfWish:
 
 
 @dataclass(frozen=True)
-class _Live:
+class LiveSpf:
     """What is published, and the tree behind it."""
 
     domain: DomainName
@@ -74,7 +64,7 @@ def simulate(
     async def run() -> Simulation:
         resolver = resolver_for(settings)
         if proposed:
-            live = await _live(resolver, domain)
+            live = await live_spf(resolver, domain)
             change = _change(live, _parsed(proposed, "the proposed record"), ())
         else:
             loose = replace(wish, allows_loss=True)
@@ -84,22 +74,11 @@ def simulate(
     return asyncio.run(run())
 
 
-def flatten_record(
-    settings: Settings, name: str, includes: Sequence[str], state: Path | None, most_shrinkage: float
-) -> tuple[RecordChange, ...]:
-    """Put includes in as addresses: those named, or the cheapest that bring the record to ten lookups.
-
-    `state` keeps the networks of the last time; raises InputError for a hazard that cannot be copied.
-    """
-    domain = DomainName.parse_lookup(name)
-    return asyncio.run(_flatten(resolver_for(settings), domain, includes, state, most_shrinkage))
-
-
 async def generate_with(
     settings: Settings, resolver: Resolver, domain: DomainName, wish: SpfWish
 ) -> RecordChange:
     """Make the record from the published one, with a resolver; raises as `generate` does."""
-    live = await _live(resolver, domain)
+    live = await live_spf(resolver, domain)
     base = merge(live.records) if live.records else Edited(EMPTY, ("there is no record yet",))
     terms = [BY_WORD[word].term if word in BY_WORD else word for word in wish.add]
     if wish.microsoft and base.record.modifier("redirect") is None:
@@ -116,10 +95,11 @@ async def generate_with(
     cost_notes, too_dear, after = await _costs(resolver, live, change)
     if not wish.allows_loss:
         refusal = refusal or _refusal_of_lost(live.tree, after)
-    return replace(change, notes=(*notes, *cost_notes), refusal=refusal or too_dear)
+    return replace(change, notes=(*notes, *cost_notes, *spf_effects(record)), refusal=refusal or too_dear)
 
 
-async def _live(resolver: Resolver, domain: DomainName) -> _Live:
+async def live_spf(resolver: Resolver, domain: DomainName) -> LiveSpf:
+    """Look at a domain's SPF and all behind it; raises InputError for a record that cannot be read, or CannotLook."""
     from exo_auth.lookup.spf_tree import spf_texts, spf_tree
 
     answer: Answer[Txt] = await resolver.txt(domain)
@@ -129,7 +109,7 @@ async def _live(resolver: Resolver, domain: DomainName) -> _Live:
         )
     texts = tuple(txt.text for txt in answer.values) if isinstance(answer, Found) else ()
     records = tuple(_parsed(text, f"the record of {domain}") for text in spf_texts(answer))
-    return _Live(domain, texts, records, await spf_tree(resolver, domain, answer))
+    return LiveSpf(domain, texts, records, await spf_tree(resolver, domain, answer))
 
 
 def _parsed(text: str, what: str) -> SpfRecord:
@@ -142,7 +122,7 @@ def _parsed(text: str, what: str) -> SpfRecord:
         ) from None
 
 
-def _change(live: _Live, record: SpfRecord, because: tuple[str, ...]) -> RecordChange:
+def _change(live: LiveSpf, record: SpfRecord, because: tuple[str, ...]) -> RecordChange:
     own = tuple(text for text in live.texts if spf.looks_like(text))
     text = spf.render(record)
     after = live.texts if own == (text,) else merged(live.texts, (text,), replaced=own)
@@ -158,7 +138,7 @@ def _sign(text: str) -> Qualifier | None:
     return signs[text]
 
 
-async def _refusal_of_added(resolver: Resolver, record: SpfRecord, live: _Live) -> str:
+async def _refusal_of_added(resolver: Resolver, record: SpfRecord, live: LiveSpf) -> str:
     """Look whether every include that is new has a record: one without is a permerror (RFC 7208 §5.2)."""
     from exo_auth.lookup.spf_evaluation import as_name
     from exo_auth.lookup.spf_tree import spf_texts
@@ -178,7 +158,7 @@ async def _refusal_of_added(resolver: Resolver, record: SpfRecord, live: _Live) 
 
 
 async def _costs(
-    resolver: Resolver, live: _Live, change: RecordChange
+    resolver: Resolver, live: LiveSpf, change: RecordChange
 ) -> tuple[tuple[str, ...], str, SpfNode]:
     from exo_auth.lookup.spf_tree import spf_tree
 
@@ -188,7 +168,8 @@ async def _costs(
     (text,) = [value for value in change.after if spf.looks_like(value)]
     notes = [
         f"{after.lookups} of {MOST_LOOKUPS} lookups (before: {before.lookups}), void lookups "
-        f"{after.void4} for IPv4 and {after.void6} for IPv6 of {MOST_VOID_LOOKUPS}, {len(text)} octets"
+        f"{after.void4} for IPv4 and {after.void6} for IPv6 of {MOST_VOID_LOOKUPS}, {len(text)} octets",
+        size_of(change.after),
     ]
     refusal = ""
     if after.lookups > MOST_LOOKUPS:
@@ -236,83 +217,3 @@ async def _simulated(
         verdicts.append(SenderVerdict(address, old.result, new.result, term))
     lost = tuple(str(network) for network in lost_networks(passes, still))
     return Simulation(change, tuple(verdicts), lost, tuple(dict.fromkeys((*unknown, *unknown_after))))
-
-
-async def _flatten(
-    resolver: Resolver, domain: DomainName, includes: Sequence[str], state: Path | None, most_shrinkage: float
-) -> tuple[RecordChange, ...]:
-    live = await _live(resolver, domain)
-    if len(live.records) != 1:
-        raise InputError(
-            f"{domain} has {len(live.records)} SPF records, not one", hint="exo-auth spf generate makes one"
-        )
-    named = {read_term(text).text.lower() for text in includes}
-    chosen = (
-        tuple(b for b in live.tree.branches if b.term.text.lower() in named)
-        if named
-        else cheapest_cut(live.tree)
-    )
-    if missing := named - {branch.term.text.lower() for branch in chosen}:
-        raise InputError(
-            f"the record has no term {', '.join(sorted(missing))}", hint="exo-auth spf show lists them"
-        )
-    if not chosen:
-        spent = cost_of(live.tree).lookups
-        note = f"{spent} of {MOST_LOOKUPS} lookups: nothing needs to be put in"
-        if spent > MOST_LOOKUPS:
-            raise InputError(
-                "no set of includes can be put in that is enough", hint="move a sender to a subdomain"
-            )
-        return (RecordChange(domain, "TXT", live.texts, live.texts, (), (note,)),)
-    found = flatten(chosen)
-    if found.hazards:
-        raise InputError(f"this cannot be copied: {found.hazards[0]}", hint="leave this include as it is")
-    refusal = _renewal_refusal(state, found.networks, most_shrinkage)
-    (record,) = live.records
-    parts = split(put_in(record, found), domain.ascii)
-    changes = await _parts_as_changes(resolver, parts, found.terms, refusal)
-    if state is not None and not refusal:
-        _keep(state, domain, found.source, tuple(map(str, found.networks)), live.texts)
-    return changes
-
-
-async def _parts_as_changes(
-    resolver: Resolver, parts: list[tuple[str, str]], terms: tuple[str, ...], refusal: str
-) -> tuple[RecordChange, ...]:
-    changes = []
-    hazard = "a copy grows old: run this again by schedule, at least as often as the vendor's TTL"
-    for owner, text in reversed(parts):  # what is included must be there before what includes it
-        name = DomainName(owner)
-        answer: Answer[Txt] = await resolver.txt(name)
-        if isinstance(answer, LookupFailed):
-            raise CannotLook(f"TXT of {name}: {answer.detail}", hint="ask again")
-        published = tuple(txt.text for txt in answer.values) if isinstance(answer, Found) else ()
-        own = tuple(value for value in published if spf.looks_like(value))
-        after = merged(published, (text,), replaced=own)
-        because = (f"{', '.join(terms)} put in as addresses",)
-        change = RecordChange(name, "TXT", published, after, because, (hazard,), refusal=refusal)
-        changes.append(change)
-    return tuple(changes)
-
-
-def _renewal_refusal(state: Path | None, networks: Sequence[object], most: float) -> str:
-    if state is None or not state.exists():
-        return ""
-    try:
-        before = [ip_network(text) for text in json.loads(state.read_text(encoding="utf-8"))["networks"]]
-    except (ValueError, KeyError, TypeError, OSError):
-        raise InputError(f"{state} is no state of spf flatten", hint="move it away, and run again") from None
-    lost = shrinkage(before, [ip_network(str(network)) for network in networks])
-    return (
-        f"{lost:.0%} of the networks of last time are gone; at most {most:.0%} may be" if lost > most else ""
-    )
-
-
-def _keep(
-    state: Path, domain: DomainName, source: str, networks: tuple[str, ...], before: tuple[str, ...]
-) -> None:
-    from exo_auth.run.config_template import write_private
-
-    document = {"schema": "exo-auth/spf-flatten-state/1", "domain": domain.ascii, "source": source}
-    text = json.dumps(document | {"networks": list(networks), "before": list(before)}, indent=2) + "\n"
-    write_private(state, text, replace=True)

@@ -16,9 +16,19 @@ from exo_auth.plan.dmarc_edit import (
     wished,
 )
 from exo_auth.plan.dns_hosts import recognise
+from exo_auth.plan.receiver_effects import (
+    authorization_effects,
+    mta_sts_effects,
+    parked_effects,
+    size_of,
+    spf_effects,
+    tls_rpt_effects,
+)
 from exo_auth.plan.record_set import RecordChange, merged, same_values
-from exo_auth.records import dmarc
+from exo_auth.records import dmarc, spf
 from exo_auth.records.dmarc import Policy
+from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
+from exo_auth.records.tls_rpt import TlsRptRecord
 
 NAME = DomainName("contoso.com")
 SAME = [
@@ -117,3 +127,32 @@ def test_dns_hosts(servers: list[str], name: str) -> None:
 
 def test_an_unknown_dns_host() -> None:
     assert recognise(["ns1.example"]) is None
+
+
+MICROSOFT = "v=spf1 include:spf.protection.outlook.com"
+EFFECTS = [  # what a reader of the record will do, and what is said of it
+    (spf_effects(spf.parse(f"{MICROSOFT} -all")), "refuse them at MAIL FROM"),
+    (spf_effects(spf.parse(f"{MICROSOFT} ~all")), "leave the verdict to DKIM and DMARC"),
+    (spf_effects(spf.parse(MICROSOFT)), "as if nothing were published"),
+    (spf_effects(spf.parse("v=spf1 +all")), "whoever likes"),
+    (spf_effects(spf.parse("v=spf1 redirect=_spf.x.example")), "redirect="),
+    (tls_rpt_effects(TlsRptRecord(("mailto:t@msp.example",)), NAME), "each of 1 addresses"),
+    (tls_rpt_effects(TlsRptRecord(("mailto:t@mx.contoso.com",)), NAME), "lies in the domain itself"),
+    (mta_sts_effects(MtaStsPolicy(Mode.ENFORCE, ("mx.x.example",), 604_800)), "they keep it for 7 d"),
+    (mta_sts_effects(MtaStsPolicy(Mode.ENFORCE, ("mx.x.example",), 604_800)), "do not deliver to a host"),
+    (mta_sts_effects(MtaStsPolicy(Mode.TESTING, ("mx.x.example",), 100)), "they keep it for 100 s"),
+    (mta_sts_effects(MtaStsPolicy(Mode.NONE, (), 86_400)), "forget the policy"),
+    (parked_effects(), "refuse all mail"),
+    (authorization_effects(authorizations([NAME], DomainName("msp.example")), DomainName("msp.example")), "9 octets"),
+    ((size_of(("x" * 300,)),), "300 octets of TXT at the name in 2 character-strings"),
+    ((size_of(("x" * 300, "y" * 200)),), "more than 450"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "part"), EFFECTS, ids=[row[1] for row in EFFECTS])
+def test_what_a_record_costs_and_does_is_said(said: tuple[str, ...], part: str) -> None:
+    assert part in " | ".join(said)
+
+
+def test_a_policy_that_is_taken_back_binds_nobody_for_long() -> None:
+    assert not any("they keep it" in text for text in mta_sts_effects(MtaStsPolicy(Mode.NONE, (), 86_400)))

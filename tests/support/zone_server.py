@@ -29,17 +29,21 @@ class ZoneServer:
         *,
         lame: bool = False,
         cuts: Iterable[str] = (),
+        broken: Iterable[str] = (),
     ) -> None:
         self._records: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._names: set[str] = set()
+        self._ttls: dict[tuple[str, str], int] = {}
         for line in lines:
-            owner, _ttl, _class, rdtype, data = line.split(" ", 4)
+            owner, ttl, _class, rdtype, data = line.split(" ", 4)
             name = owner.rstrip(".").lower()
             self._records[name, rdtype].append(data)
+            self._ttls[name, rdtype] = int(ttl)
             labels = name.split(".")
             self._names.update(".".join(labels[n:]) for n in range(len(labels)))
         self.questions = 0
         self._cuts = tuple(cuts)  # zones below, whose servers are named to those who ask without recursion
+        self._broken = tuple(broken)  # zones about which it fails
         self._lame = lame  # answers without authority
         self._udp, self._tcp = _sockets(host, port)
         self.address: tuple[str, int] = self._udp.getsockname()
@@ -86,6 +90,9 @@ class ZoneServer:
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
         rdtype = dns.rdatatype.to_text(question.rdtype)
+        if any(f".{name}".endswith(f".{zone}") for zone in self._broken):
+            response.set_rcode(dns.rcode.SERVFAIL)
+            return response
         cut = next((zone for zone in self._cuts if f".{name}".endswith(f".{zone}")), None)
         if cut and not query.flags & dns.flags.RD:
             response.flags &= ~dns.flags.AA
@@ -97,7 +104,8 @@ class ZoneServer:
             found = self._records.get((source, rdtype), [])
             alias = self._records.get((source, "CNAME"), [])
             if found:
-                response.answer.append(dns.rrset.from_text(f"{name}.", 3600, "IN", rdtype, *found))
+                ttl = self._ttls[source, rdtype]
+                response.answer.append(dns.rrset.from_text(f"{name}.", ttl, "IN", rdtype, *found))
                 return response
             if not alias:
                 break
