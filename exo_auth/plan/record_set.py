@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exo_auth.domain_name import DomainName
+from exo_auth.plan.record_meaning import meaning
 
 TTL = 3600  # seconds
 
@@ -66,9 +67,9 @@ class RecordChange:
 
 
 def same_values(rdtype: str, one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Compare two sets by what they mean: order never counts, and the case of names does not."""
-    return sorted(_meaning(rdtype, value) for value in one) == sorted(
-        _meaning(rdtype, value) for value in other
+    """Compare two sets by what their values mean to those who read them; the order of values never counts."""
+    return one == other or sorted(meaning(rdtype, value) for value in one) == sorted(
+        meaning(rdtype, value) for value in other
     )
 
 
@@ -77,9 +78,3 @@ def merged(live: tuple[str, ...], own: tuple[str, ...], *, replaced: tuple[str, 
     kept = tuple(value for value in live if value not in replaced)
     at = next((n for n, value in enumerate(live) if value in replaced), len(kept))
     return (*kept[:at], *(value for value in own if value not in kept), *kept[at:])
-
-
-def _meaning(rdtype: str, value: str) -> str:
-    if rdtype == "TXT":
-        return value
-    return " ".join(value.lower().removesuffix(".").split())

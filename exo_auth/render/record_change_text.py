@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from exo_auth.plan.record_meaning import first_difference
 from exo_auth.plan.record_set import RecordChange
 from exo_auth.render.document import to_text
 from exo_auth.render.record_set_text import shown
 from exo_auth.render.safe_text import visible
 from exo_auth.render.table import Table
+
+SHOWN = 40  # octets of each value behind the first that differs
 
 
 def changes_text(changes: Sequence[RecordChange], output: str, files: dict[str, str] | None = None) -> str:
@@ -65,7 +68,21 @@ def _lines(change: RecordChange) -> Iterator[str]:
     for value in change.after:
         if value not in change.before:
             yield f"    + {visible(shown(change.type, value))}"
+    yield from _where_it_differs(change)
     yield from (f"  because {visible(text)}" for text in change.because)
     yield from (f"  note: {visible(text)}" for text in change.notes)
     if change.refusal:
         yield f"  refused: {visible(change.refusal)}"
+
+
+def _where_it_differs(change: RecordChange) -> Iterator[str]:
+    """Point at the first octet that is otherwise, where one value takes the place of one."""
+    gone = [value for value in change.before if value not in change.after]
+    new = [value for value in change.after if value not in change.before]
+    if len(gone) == len(new) == 1:
+        octet = first_difference(gone[0], new[0])
+        means = "" if change.is_needed else "; they mean the same"
+        yield (
+            f"  from octet {octet}: {visible(gone[0][octet - 1 :][:SHOWN]) or '(the end)'} becomes "
+            f"{visible(new[0][octet - 1 :][:SHOWN]) or '(the end)'}{means}"
+        )

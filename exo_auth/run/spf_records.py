@@ -14,7 +14,7 @@ from exo_auth.facts.spf import SpfNode
 from exo_auth.lookup.overlay import OverlayResolver
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.plan.receiver_effects import size_of, spf_effects
-from exo_auth.plan.record_set import RecordChange, merged
+from exo_auth.plan.record_set import RecordChange, merged, same_values
 from exo_auth.plan.spf_edit import EMPTY, Edited, SpfEdit, edit, merge, simplify
 from exo_auth.plan.spf_flatten import cheapest_cut, lost_networks, networks_that_pass
 from exo_auth.plan.spf_senders import BY_WORD
@@ -125,7 +125,9 @@ def _parsed(text: str, what: str) -> SpfRecord:
 def _change(live: LiveSpf, record: SpfRecord, because: tuple[str, ...]) -> RecordChange:
     own = tuple(text for text in live.texts if spf.looks_like(text))
     text = spf.render(record)
-    after = live.texts if own == (text,) else merged(live.texts, (text,), replaced=own)
+    # What is written otherwise and means the same stays as it is.
+    is_there = same_values("TXT", own, (text,))
+    after = live.texts if is_there else merged(live.texts, (text,), replaced=own)
     return RecordChange(live.domain, "TXT", live.texts, after, because)
 
 

@@ -24,6 +24,7 @@ from exo_auth.plan.receiver_effects import (
     spf_effects,
     tls_rpt_effects,
 )
+from exo_auth.plan.record_meaning import first_difference
 from exo_auth.plan.record_set import RecordChange, merged, same_values
 from exo_auth.records import dmarc, spf
 from exo_auth.records.dmarc import Policy
@@ -34,9 +35,32 @@ NAME = DomainName("contoso.com")
 SAME = [
     ("CNAME", ("A.Example.",), ("a.example",), True, "case and the last dot"),
     ("MX", ("10  a.example", "0 b.example"), ("0 B.example.", "10 a.example"), True, "order does not count"),
+    ("MX", ("0 a.example",), ("10 a.example",), False, "a preference is another way"),
+    ("CNAME", ("A.Example.",), ("a.example",), True, "a name's case and its dot"),
     ("TXT", ("v=A",), ("v=a",), False, "texts have case"),
+    ("TXT", ("v=spf1 mx -all",), ("V=SPF1  MX   -ALL ",), True, "SPF: blanks and case"),
+    ("TXT", ("v=spf1 ip4:192.0.2.1 include:A.Example. ~all",), ("v=spf1 include:a.example ip4:192.0.2.1/32 ~all",), True, "SPF: the order of terms that pass"),
+    ("TXT", ("v=spf1 -ip4:192.0.2.1 ip4:192.0.2.0/24 ~all",), ("v=spf1 ip4:192.0.2.0/24 -ip4:192.0.2.1 ~all",), False, "SPF: the order around a refusal"),
+    ("TXT", ("v=spf1 exists:%{i}.a.example mx ~all",), ("v=spf1 mx exists:%{i}.a.example ~all",), False, "SPF: the order around a macro"),
+    ("TXT", ("v=spf1 exists:%{s}.a.example ~all",), ("v=spf1 exists:%{S}.a.example ~all",), False, "SPF: a macro in capitals is escaped"),
+    ("TXT", ("v=spf1 mx ~all",), ("v=spf1 mx -all",), False, "SPF: another end"),
+    ("TXT", ("v=spf1 a/24 ~all",), ("v=spf1 a/24//128 ~all",), True, "SPF: a length that is the default"),
+    ("TXT", ("v=spf1 redirect=A.example exp=b.example",), ("v=spf1 exp=b.example redirect=a.example",), True, "SPF: the order of modifiers"),
+    ("TXT", ("v=spf1 ip4:192.0.2.1 nonsense ~all",), ("v=spf1  ip4:192.0.2.1 nonsense ~all",), False, "SPF: what cannot be read means itself"),
+    ("TXT", ("v=DMARC1; p=none; rua=mailto:d@x.example",), ("v=DMARC1;rua=mailto:d@X.Example ;p=NONE;adkim=r;aspf=r;fo=0;",), True, "DMARC: order, blanks, defaults, the host's case"),
+    ("TXT", ("v=DMARC1; rua=mailto:d@x.example",), ("v=DMARC1; p=none; rua=mailto:d@x.example",), True, "DMARC: none is the default beside rua"),
+    ("TXT", ("v=DMARC1; p=none; rua=mailto:d@x.example",), ("v=DMARC1; p=none; rua=mailto:D@x.example",), False, "DMARC: a local part has case"),
+    ("TXT", ("v=DMARC1; p=none; fo=1:d; ruf=mailto:d@x.example",), ("v=DMARC1; p=none; fo=d:1; ruf=mailto:d@x.example",), True, "DMARC: the order of options"),
+    ("TXT", ("v=DMARC1; p=reject",), ("v=DMARC1; p=reject; pct=50",), False, "DMARC: old receivers heed pct"),
+    ("TXT", ("v=DMARC1; p=reject",), ("v=DMARC1; p=reject; sp=none",), False, "DMARC: another policy below"),
+    ("TXT", ("v=TLSRPTv1; rua=mailto:t@x.example",), ("v=TLSRPTv1;rua=MAILTO:t@X.example;",), True, "TLS-RPT: blanks, and the case of scheme and host"),
+    ("TXT", ("v=TLSRPTv1; rua=https://x.example/A",), ("v=TLSRPTv1; rua=https://X.example/a",), False, "TLS-RPT: a path has case"),
+    ("TXT", ("v=STSv1; id=1; a=1; b=2;",), ("v=STSv1;id=1;b=2;a=1",), True, "MTA-STS: order and blanks"),
+    ("TXT", ("v=STSv1; id=a1;",), ("v=STSv1; id=A1;",), False, "MTA-STS: an id has case"),
+    ("TXT", ("v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; t=y:s",), ("k=ed25519;p=AA AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;t=s:y",), True, "DKIM: order, defaults, blanks in the key"),
+    ("TXT", ("v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",), ("v=DKIM1; k=ed25519; p=BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",), False, "DKIM: another key"),
     ("TXT", ("a",), ("a", "a"), False, "a value more"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("rdtype", "one", "other", "same", "reason"), SAME, ids=[row[4] for row in SAME])
@@ -45,6 +69,14 @@ def test_sets_are_compared_by_meaning(
 ) -> None:
     assert same_values(rdtype, one, other) is same, reason
     assert RecordChange(NAME, rdtype, one, other).is_needed is not same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "octet"),
+    [("abc", "abc", 0), ("abc", "abd", 3), ("abc", "ab", 3), ("", "a", 1), ("a b", "a  b", 3)],
+)
+def test_the_first_octet_that_differs(one: str, other: str, octet: int) -> None:
+    assert first_difference(one, other) == first_difference(other, one) == octet
 
 
 MERGED = [
