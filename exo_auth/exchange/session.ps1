@@ -106,7 +106,7 @@ function ConvertTo-Row {
 
 function Invoke-Request {
     param($Call)
-    if ($job.cmdlets -notcontains $Call.cmdlet) { throw "The cmdlet $($Call.cmdlet) is not in this job." }
+    if ($granted -notcontains $Call.cmdlet) { throw "The term '$($Call.cmdlet)' is not recognized as a name of a cmdlet." }
     $parameters = $Call.parameters
     # An error that does not end a cmdlet would look like success.
     $output = @(& $Call.cmdlet @parameters -ErrorAction Stop 3>&1)
@@ -123,7 +123,7 @@ $code = 1
 $step = 'powershell'
 try {
     $shell = $PSVersionTable.PSVersion
-    $running = [version]::new($shell.Major, $shell.Minor)
+    $running = [version]::new($shell.Major, $shell.Minor, [int]$shell.Patch)
     if ($running -lt [version]'7.4') { throw "this is PowerShell $shell" }
 
     $step = 'module'
@@ -151,7 +151,9 @@ try {
     foreach ($property in $job.connection.PSObject.Properties) { $connection[$property.Name] = $property.Value }
     Connect-ExchangeOnline @connection | Out-Null
     try {
-        $granted = @($job.cmdlets | Where-Object { $null -ne (Get-Command -Name $_ -ErrorAction SilentlyContinue) })
+        # To ask for a name would import whatever module on this machine has a command of that name.
+        $imported = @(Get-Command -CommandType Function, Cmdlet -ListImported | ForEach-Object { $_.Name })
+        $granted = @($job.cmdlets | Where-Object { $imported -contains $_ })
         Send-Answer -Answer @{
             id = 0
             granted = $granted

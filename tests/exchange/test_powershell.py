@@ -267,7 +267,12 @@ def test_who_connects_where(cloud: Cloud, claims: dict[str, Any], expected: dict
 def test_what_the_caller_may_run_is_what_the_module_imported(machine: Machine) -> None:
     assert machine.transport().granted_cmdlets() == {name.lower() for name in ALLOWED}
     reader = [name for name in ALLOWED if name.startswith("Get-")]
-    assert ROTATE.lower() not in machine.transport(granted=reader).granted_cmdlets()
+    transport = machine.transport(granted=reader)
+    assert ROTATE.lower() not in transport.granted_cmdlets()
+    with pytest.raises(NotPermitted) as caught:
+        transport.invoke(ROTATE, {"Identity": "contoso.com"}, is_write=True)
+    assert caught.value.refusal is Refusal.CMDLET_NOT_GRANTED
+    assert "Exchange Administrator" in str(caught.value.hint)
 
 
 def test_one_child_serves_a_run_and_a_token_that_ends_begins_another(machine: Machine) -> None:

@@ -47,6 +47,7 @@ class Session:
         self.job = job
         self.connection = socket.create_connection(("127.0.0.1", job["port"]))
         self.requests: queue.Queue[str | None] = queue.Queue()
+        self.granted: list[str] = []
         self.send_line(job["secret"])
 
     def send_line(self, text: str) -> None:
@@ -111,8 +112,8 @@ class Session:
         granted = self.traits.get("granted")
         if granted is None:
             granted = self.exported() if "ConnectionUri" in given else self.job["cmdlets"]
-        names = [name for name in self.job["cmdlets"] if name in granted]
-        self.answer(id=0, granted=names, powershell="7.4.5", module="3.9.2")
+        self.granted = [name for name in self.job["cmdlets"] if name in granted]
+        self.answer(id=0, granted=self.granted, powershell="7.4.5", module="3.9.2")
 
     def exported(self) -> list[str]:
         _status, body = self.ask("v1.0", "EXOModuleFile")
@@ -144,6 +145,8 @@ class Session:
         self.end(0)
 
     def run(self, cmdlet: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        if cmdlet not in self.granted:
+            return not_recognized(cmdlet)
         told = self.traits.get("cmdlets", {}).get(cmdlet)
         if told == "dies":
             complain("Unhandled exception. System.OutOfMemoryException: no memory")
@@ -167,8 +170,7 @@ class Session:
         document = {"CmdletInput": {"CmdletName": cmdlet, "Parameters": parameters}}
         status, body = self.ask("beta", "InvokeCommand", document)
         if status == 403:
-            message = f"The term '{cmdlet}' is not recognized as a name of a cmdlet."
-            return {"error": {"message": message, "type": COMMAND_NOT_FOUND}}
+            return not_recognized(cmdlet)
         answer = json.loads(body) if body else {}
         if status != 200:
             return {
@@ -183,6 +185,12 @@ class Session:
                 }
             }
         return {"rows": plain(answer.get("value") or []), "warnings": answer.get("@adminapi.warnings", [])}
+
+
+def not_recognized(cmdlet: str) -> dict[str, Any]:
+    """What is said of a cmdlet that was not imported."""
+    message = f"The term '{cmdlet}' is not recognized as a name of a cmdlet."
+    return {"error": {"message": message, "type": COMMAND_NOT_FOUND}}
 
 
 def plain(value: Any) -> Any:
