@@ -40,7 +40,10 @@ class SignatureVerdict:
 
 @dataclass(frozen=True)
 class ModelVerdict:
-    """DMARC under one model: pass, fail, none or temperror; `policy` is what the record asks for on fail."""
+    """DMARC under one model; `policy` is what the record asks for on fail.
+
+    `result` is pass, fail, none or temperror, or unknown where only the connecting address could tell.
+    """
 
     model: str  # rfc9989 or rfc7489
     result: str
@@ -246,8 +249,8 @@ def _model(
     if facts.spf is not None:
         proofs.append((facts.spf.result, spf_aligned, "SPF passes and is aligned"))
     result, reason = _weighed(proofs)
-    if result == "fail" and facts.spf is None:
-        reason += "; the connecting address is not known (--ip)"
+    if result == "fail" and facts.spf is None:  # SPF may have passed
+        result, reason = "unknown", f"{reason}, as far as DKIM goes; SPF needs the connecting address (--ip)"
     return ModelVerdict(model, result, verdict.policy.value, name, reason)
 
 
@@ -289,6 +292,6 @@ def _differences(
         ours["dkim"] = "pass" if any(one.result == "pass" for one in signatures) else signatures[0].result
     for method, result in ours.items():
         words = [one.result for one in facts.trusted.of(method)]
-        if result and words and result not in words:
+        if result not in ("", "unknown") and words and result not in words:
             found.append(f"{method}: the receiver said {', '.join(words)}, here it is {result}")
     return tuple(found)

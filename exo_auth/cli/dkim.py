@@ -90,13 +90,13 @@ def verify(
     """
     from datetime import UTC, datetime
 
-    from exo_auth.render.message_text import message_text
+    from exo_auth.render.message_text import signatures_text
     from exo_auth.run.message import check_message, read_message
 
     settings = common.settings()
     octets = read_message(message)
     verdict = check_message(settings, octets, ip="", mail_from="", helo="unknown", now=datetime.now(UTC))
-    put(message_text(verdict, settings.output))
+    put(signatures_text(verdict, settings.output))
     raise typer.Exit({"pass": 0, "temperror": 6}.get(verdict.dkim_result, 3))
 
 

@@ -48,7 +48,8 @@ def check(
 
     Without --ip the address in the topmost Received-SPF field is judged: the border server wrote it.
 
-    Exit code 0 when DMARC passes by both models, 3 when it does not, 6 when DNS gave no verdict.
+    Exit code 0 when DMARC passes by both models, 3 when it does not, or when only the connecting address could tell,
+    6 when DNS gave no verdict.
 
     Example:  exo-auth message check probe.eml --ip 192.0.2.1 --mail-from user@contoso.com
     """

@@ -9,6 +9,8 @@ from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Answer, LookupFailed, Txt
 from exo_auth.records.spf import Mechanism, Modifier, SpfRecord
 
+NO_EXPLANATION = "DEFAULT"  # of a fail where the domain has no words of its own; receivers have theirs
+
 
 @dataclass(frozen=True)
 class SpfStep:
@@ -25,7 +27,7 @@ class SpfResult:
     """The result with how it came about. `problem` explains permerror, temperror and none."""
 
     result: str  # none, neutral, pass, fail, softfail, temperror, permerror
-    explanation: str = ""  # for fail: the domain's own words, or the default
+    explanation: str = ""  # for fail: the domain's own words, or NO_EXPLANATION
     path: tuple[SpfStep, ...] = ()
     lookups: int = 0  # terms that asked DNS, RFC 7208 §4.6.4
     void_lookups: int = 0

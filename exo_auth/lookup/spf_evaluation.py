@@ -13,7 +13,7 @@ from typing import Any
 from exo_auth.domain_name import MAX_LABEL, MAX_NAME, DomainName
 from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Found, LookupFailed, Txt
-from exo_auth.facts.spf import SpfResult, SpfStep
+from exo_auth.facts.spf import NO_EXPLANATION, SpfResult, SpfStep
 from exo_auth.lookup.resolver import Resolver
 from exo_auth.records import spf
 from exo_auth.records.spf import Mechanism, SpfRecord
@@ -23,7 +23,6 @@ MOST_LOOKUPS = 10  # terms that ask DNS, RFC 7208 §4.6.4
 MOST_VOID_LOOKUPS = 2
 COMPILED_RECORDS = 2048  # kept
 MOST_NAMES = 10  # of one mx or ptr
-DEFAULT_EXPLANATION = "DEFAULT"
 
 _ODD = re.compile(r"[^!-~]|\\")
 
@@ -248,21 +247,21 @@ class _Evaluation:
         """Give the domain's own words for a fail; anything odd about them gives the default (RFC 7208 §6.2)."""
         modifier = record.modifier("exp")
         if modifier is None:
-            return DEFAULT_EXPLANATION
+            return NO_EXPLANATION
         try:
             target = await self._expanded(modifier.value, domain)
             if not can_be_asked(target):
-                return DEFAULT_EXPLANATION
+                return NO_EXPLANATION
             answer = await self.resolver.txt(as_name(target))
             if not isinstance(answer, Found) or len(answer.values) != 1:
-                return DEFAULT_EXPLANATION
+                return NO_EXPLANATION
             text = latin_text(answer.values[0])
             if not text.isascii():
-                return DEFAULT_EXPLANATION
+                return NO_EXPLANATION
             words = parse_macro_string(text, 0, in_explanation=True)
             return words.expand(await self._values(words, domain))
         except (RecordSyntaxError, _Ended):
-            return DEFAULT_EXPLANATION
+            return NO_EXPLANATION
 
     async def _values(self, spec: MacroString, domain: str) -> dict[str, str]:
         envelope = self.envelope
@@ -313,4 +312,4 @@ def latin_text(txt: Txt) -> str:
     return b"".join(txt.chunks).decode("latin-1")
 
 
-__all__ = ["DEFAULT_EXPLANATION", "Envelope", "check_host"]
+__all__ = ["Envelope", "check_host"]

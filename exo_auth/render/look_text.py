@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from exo_auth.checks.dane import dane_steps
 from exo_auth.checks.dmarc import old_verdict
-from exo_auth.checks.dmarc_policy import judge
+from exo_auth.checks.dmarc_policy import judge, organizational_domain
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.mta_sts import policy_of
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
-from exo_auth.facts.domain import DmarcFacts, DomainFacts, MtaStsFacts, PolicyFetch
+from exo_auth.facts.domain import DmarcFacts, DomainFacts, MtaStsFacts, PolicyFetch, ReportDestination
 from exo_auth.records.mta_sts_policy import MtaStsPolicy
 from exo_auth.render.dmarc_text import verdict_document, verdict_sentence
 from exo_auth.render.document import findings_list, to_text
-from exo_auth.render.plan_text import finding_lines
+from exo_auth.render.plan_text import findings_lines
 from exo_auth.render.safe_text import visible
 from exo_auth.render.table import Table
 
@@ -39,7 +39,7 @@ def dmarc_show_text(facts: DomainFacts, findings: Sequence[Finding], output: str
     lines = [f"_dmarc.{facts.domain}  {_told(dmarc.at_name)}"]
     lines += [f"RFC 9989: {verdict_sentence(new)}", f"RFC 7489: {verdict_sentence(old)}"]
     lines += [f"reports: {to['uri']}  {to['state']}" for to in _destinations(dmarc)]
-    return "\n".join([*lines, *_findings(findings)])
+    return "\n".join([*lines, *findings_lines(findings)])
 
 
 def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
@@ -62,7 +62,7 @@ def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -
     lines += [
         f"  {visible(line.rstrip())}" for line in body.decode("ascii", errors="replace").splitlines()[:40]
     ]
-    return "\n".join([*lines, *_findings(findings)])
+    return "\n".join([*lines, *findings_lines(findings)])
 
 
 def tls_rpt_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
@@ -77,7 +77,7 @@ def tls_rpt_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -
                 "findings": findings_list(findings),
             }
         )
-    return "\n".join([f"_smtp._tls.{facts.domain}  {_told(answer)}", *_findings(findings)])
+    return "\n".join([f"_smtp._tls.{facts.domain}  {_told(answer)}", *findings_lines(findings)])
 
 
 def dane_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
@@ -96,7 +96,7 @@ def dane_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> s
     table = Table(("Step", "State", "Detail"), tuple((s.name, s.state, s.detail) for s in steps))
     if output != "table":
         return table.to_text(output)
-    return "\n".join([table.to_text("table"), *_findings(findings)])
+    return "\n".join([table.to_text("table"), *findings_lines(findings)])
 
 
 def _needed(part: Any) -> Any:
@@ -115,17 +115,19 @@ def _told(answer: Answer[Txt]) -> str:
     return " | ".join(map(visible, _texts(answer))) or "no record"
 
 
-def _findings(findings: Sequence[Finding]) -> Iterator[str]:
-    for one in findings:
-        yield f"{one.severity}  {visible(one.message)}"
-        yield from finding_lines(one, indent="  ")
-
-
 def _destinations(dmarc: DmarcFacts) -> list[dict[str, str]]:
     return [
-        {"tag": to.tag, "uri": visible(to.uri), "host": to.host.ascii, "state": _authorized(to.authorization)}
+        {"tag": to.tag, "uri": visible(to.uri), "host": to.host.ascii, "state": _state(dmarc, to)}
         for to in dmarc.destinations
     ]
+
+
+def _state(dmarc: DmarcFacts, to: ReportDestination) -> str:
+    if to.walk is None or to.walk.failure:
+        return _authorized(to.authorization)
+    # RFC 9990 §4: one organization needs no agreement with itself
+    is_own = organizational_domain(to.walk) == organizational_domain(dmarc.walk)
+    return "own" if is_own else _authorized(to.authorization)
 
 
 def _authorized(authorization: Answer[Txt] | None) -> str:

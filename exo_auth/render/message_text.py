@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from exo_auth.checks.message import MessageVerdict
@@ -15,17 +16,7 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
     """Write signatures, SPF, DMARC under both models, and what the receiver said."""
     if output == "json":
         return to_text(_document(verdict))
-    lines = [f"From domain: {verdict.author or 'none, or several'}"]
-    for one in verdict.signatures:
-        aligned = _ALIGNED[one.aligned_new]
-        key = f", key of {one.key_size} bits" if one.key_size else ""
-        how = f"  a={one.algorithm} c={one.canonicalization}{key}" if one.algorithm else ""
-        lines.append(
-            f"DKIM {one.result}  d={visible(one.domain)} s={visible(one.selector)}{how}  {aligned}  {visible(one.reason)}"
-        )
-        lines += [f"     note: {note}" for note in one.notes]
-    if not verdict.signatures:
-        lines.append("DKIM none  the message is not signed")
+    lines = list(_signature_lines(verdict))
     lines.append(
         f"SPF {verdict.spf_result}  {visible(verdict.spf_domain)}  {_ALIGNED[verdict.spf_aligned_new]}"
         if verdict.spf_result
@@ -43,6 +34,28 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
     if verdict.trusted_results:
         lines.append(f"the receiver said: {visible(verdict.trusted_results)}")
     return "\n".join([*lines, *(f"differs: {visible(text)}" for text in verdict.differences)])
+
+
+def signatures_text(verdict: MessageVerdict, output: str) -> str:
+    """Write signatures alone; as JSON everything."""
+    if output == "json":
+        return to_text(_document(verdict))
+    ends = {"pass": "an aligned signature verifies", "temperror": "no verdict: a look-up failed"}
+    return "\n".join(
+        [*_signature_lines(verdict), ends.get(verdict.dkim_result, "no aligned signature verifies")]
+    )
+
+
+def _signature_lines(verdict: MessageVerdict) -> Iterator[str]:
+    yield f"From domain: {verdict.author or 'none, or several'}"
+    for one in verdict.signatures:
+        aligned = _ALIGNED[one.aligned_new]
+        key = f", key of {one.key_size} bits" if one.key_size else ""
+        how = f"  a={one.algorithm} c={one.canonicalization}{key}" if one.algorithm else ""
+        yield f"DKIM {one.result}  d={visible(one.domain)} s={visible(one.selector)}{how}  {aligned}  {visible(one.reason)}"
+        yield from (f"     note: {note}" for note in one.notes)
+    if not verdict.signatures:
+        yield "DKIM none  the message is not signed"
 
 
 def _document(verdict: MessageVerdict) -> dict[str, Any]:

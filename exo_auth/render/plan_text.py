@@ -131,6 +131,13 @@ def finding_lines(finding: Finding, indent: str) -> Iterator[str]:
         yield f"{indent}  caches may remember the old answer until {moment(finding.not_before)}"
 
 
+def findings_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """Write findings with all that finding_lines has, each under its severity and its message."""
+    for one in findings:
+        yield f"{one.severity}  {visible(one.message)}"
+        yield from finding_lines(one, indent="  ")
+
+
 def _distinct(records: tuple[DnsRecord, ...]) -> list[DnsRecord]:
     return list(dict.fromkeys(records))
 

@@ -12,6 +12,7 @@ from exo_auth.facts.dns import Found, LookupFailed
 from exo_auth.facts.spf import SpfBranch, SpfNode
 from exo_auth.records.spf import SpfRecord
 from exo_auth.render.document import findings_list, to_text
+from exo_auth.render.plan_text import findings_lines
 from exo_auth.render.safe_text import visible
 
 
@@ -41,8 +42,7 @@ def spf_tree_text(node: SpfNode, size: int, findings: Sequence[Finding], output:
         lines.append(
             "some branches depend on the message or could not be looked up: their cost is not in the numbers"
         )
-    lines += [f"{one.severity}  {one.code}  {visible(one.message)}" for one in findings]
-    return "\n".join(lines)
+    return "\n".join([*lines, *findings_lines(findings)])
 
 
 def _branches(node: SpfNode, indent: str) -> Iterator[str]:

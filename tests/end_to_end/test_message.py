@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from terminal import as_cron
+from terminal import as_cron, in_process
 from zone_server import ZoneServer
 
 from exo_auth.checks.message import MessageVerdict
@@ -86,11 +86,11 @@ def judged(environment: dict[str, str], mail: bytes, ip: str = "", mail_from: st
 MESSAGES = [  # message, signature results, DMARC results of both models, reason
     (signed(), ["pass"], ["pass", "pass"], "all is well"),
     (signed(domain="mail.author.test"), ["pass"], ["pass", "pass"], "a subdomain is aligned, relaxed"),
-    (signed(domain="vendor.test"), ["pass"], ["fail", "fail"], "a vendor's signature is not aligned"),
-    (signed().replace(b"Good", b"Bad!"), ["fail"], ["fail", "fail"], "the body was changed"),
-    (signed().replace(b"hello", b"howdy"), ["fail"], ["fail", "fail"], "the subject was changed"),
-    (signed(selector="gone"), ["permerror"], ["fail", "fail"], "the key is revoked"),
-    (signed(selector="none"), ["permerror"], ["fail", "fail"], "there is no key"),
+    (signed(domain="vendor.test"), ["pass"], ["unknown", "unknown"], "a vendor's signature is not aligned"),
+    (signed().replace(b"Good", b"Bad!"), ["fail"], ["unknown", "unknown"], "the body was changed"),
+    (signed().replace(b"hello", b"howdy"), ["fail"], ["unknown", "unknown"], "the subject was changed"),
+    (signed(selector="gone"), ["permerror"], ["unknown", "unknown"], "the key is revoked"),
+    (signed(selector="none"), ["permerror"], ["unknown", "unknown"], "there is no key"),
     (signed(key=SMALL, selector="small"), ["pass"], ["pass", "pass"], "1024 bits are accepted"),
     (signed(signed(domain="vendor.test")), ["pass", "pass"], ["pass", "pass"], "one of two is aligned"),
     (
@@ -99,7 +99,7 @@ MESSAGES = [  # message, signature results, DMARC results of both models, reason
         ["pass", "pass"],
         "a broken field beside a good one",
     ),
-    (MAIL, [], ["fail", "fail"], "not signed at all"),
+    (MAIL, [], ["unknown", "unknown"], "not signed at all"),
     (MAIL.replace(b"ann@author.test", b"ann"), [], ["none", "none"], "From without a domain"),
     (
         MAIL.replace(b"Ann <ann@author.test>", b"a@author.test, b@other.test"),
@@ -110,7 +110,7 @@ MESSAGES = [  # message, signature results, DMARC results of both models, reason
     (
         signed(MAIL.replace(b"author.test", b"strict.test"), "sub.strict.test"),
         ["pass"],
-        ["fail", "fail"],
+        ["unknown", "unknown"],
         "strict alignment wants the same name",
     ),
 ]
@@ -125,6 +125,9 @@ def test_messages(
     verdict = judged(environment, mail)
     assert [one.result for one in verdict.signatures] == signatures, verdict
     assert [model.result for model in verdict.models] == models, reason
+    stranger = judged(environment, mail, "198.51.100.1", "ann@author.test")  # whom SPF does not name
+    known = ["fail" if model == "unknown" else model for model in models]
+    assert [model.result for model in stranger.models] == known, reason
     jsonschema.validate(json.loads(message_text(verdict, "json")), json.loads(schema_text("message")))
     assert "DMARC" in message_text(verdict, "table")
 
@@ -134,6 +137,19 @@ def test_spf_alone_can_carry_a_message(environment: dict[str, str]) -> None:
     assert (verdict.spf_result, [m.result for m in verdict.models]) == ("pass", ["pass", "pass"])
     other = judged(environment, MAIL, "198.51.100.1", "ann@author.test")
     assert (other.spf_result, [m.result for m in other.models]) == ("fail", ["fail", "fail"])
+
+
+def test_verifying_tells_of_signatures_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    for mail, end, code in (
+        (signed(), "an aligned signature verifies", 0),
+        (signed(domain="vendor.test"), "no aligned signature verifies", 3),
+        (MAIL, "no aligned signature verifies", 3),
+    ):
+        (tmp_path / "mail.eml").write_bytes(mail)
+        done = in_process("dkim", "verify", "--message", str(tmp_path / "mail.eml"), environment=environment)
+        assert (done.code, done.out.splitlines()[-1]) == (code, end)
+        assert "DMARC" not in done.out
+        assert "SPF" not in done.out
 
 
 def test_an_expired_signature_fails(environment: dict[str, str]) -> None:

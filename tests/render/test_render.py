@@ -26,7 +26,7 @@ from exo_auth.checks.finding import DnsRecord
 from exo_auth.errors import CmdletFailed, Correlation, InputError, PlanStale, SignInError
 from exo_auth.facts.dmarc import WalkStep
 from exo_auth.facts.dns import FailureReason, Found, LookupFailed, Txt
-from exo_auth.facts.spf import SpfResult, SpfStep
+from exo_auth.facts.spf import NO_EXPLANATION, SpfResult, SpfStep
 from exo_auth.plan.dkim import plan_disable, plan_enable, plan_rotation
 from exo_auth.plan.limits import Limits
 from exo_auth.plan.outcome import Outcome, Result, RunReport
@@ -377,6 +377,24 @@ def test_an_spf_result_is_told_with_its_path() -> None:
     assert "\x1b" not in told
     assert told.endswith("fail  2 of 10 lookups, 1 of 2 void")
     jsonschema.validate(json.loads(spf_result_text(SPF, "json")), json.loads(schema_text("spf-test")))
+
+
+def test_an_include_stands_above_what_is_behind_it() -> None:
+    path = (  # in the order of their judgement
+        SpfStep("c.example", "-all", True, 2),
+        SpfStep("b.example", "include:c.example", False, 1),
+        SpfStep("b.example", "ip4:192.0.2.1", True, 1),
+        SpfStep("a.example", "include:b.example", True, 0),
+    )
+    told = spf_result_text(SpfResult("pass", "", path, 2), "table").splitlines()
+    assert [line.strip().partition("  ")[2].removesuffix("  matches") for line in told[:4]] == [
+        "include:b.example",
+        "include:c.example",
+        "-all",
+        "ip4:192.0.2.1",
+    ]
+    default = spf_result_text(SpfResult("fail", NO_EXPLANATION, path, 2), "table")
+    assert NO_EXPLANATION not in default
 
 
 def test_what_is_no_record_is_named() -> None:

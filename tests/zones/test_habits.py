@@ -240,9 +240,12 @@ def test_habit_organizations_are_compared_and_not_names(
             domain, resolver=StubResolver((server.address,)), subjects=frozenset({Subject.DMARC})
         )
     )
+    environment = {"HOME": "/nonexistent", "EXO_AUTH_NAMESERVER": f"{server.address[0]}:{server.address[1]}"}
+    shown = in_process("dmarc", "show", domain, environment=environment)
     server.close()
     codes = {one.code for one in report.findings}
     assert ("DMARC-RUA-UNAUTH" in codes, "TRANSIENT" in codes) == (missed, False), reason
+    assert ("  unauthorized" in shown.out, "  own" in shown.out) == (missed, not missed), shown.out
 
 
 def checked(case: Broken | tuple[Broken, ...], policy_host: PolicyHost, *words: str) -> Done:
