@@ -25,7 +25,7 @@ from exo_auth.records.dmarc import DmarcRecord, Policy
 from exo_auth.records.mta_sts_id import id_of
 from exo_auth.records.mta_sts_policy import Mode, MtaStsPolicy
 from exo_auth.records.tls_rpt import TlsRptRecord
-from exo_auth.run.check import CheckRequest, sources_for
+from exo_auth.run.check import CheckRequest, facts_in_order, sources_for
 from exo_auth.run.policy_memory import PolicyMemory
 from exo_auth.run.settings import Settings
 
@@ -48,15 +48,18 @@ TESTING_TTL = 300  # of the TXT record while the policy moves
 def generate_dmarc(settings: Settings, name: str, wish: DmarcWish) -> RecordChange:
     """Make the record at `_dmarc` from the published one. Enforcement is refused while its gate is closed."""
     domain = DomainName.parse_lookup(name)
-    facts = facts_of(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE])
+    return gated_dmarc_change(facts_of(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE]), wish)
+
+
+def gated_dmarc_change(facts: DomainFacts, wish: DmarcWish) -> RecordChange:
+    """Give the change at `_dmarc`, refused where it asks for more than before while its gate is closed; raises CannotLook."""
     change, is_stricter = dmarc_change(facts, wish)
     return replace(change, refusal=gate_refusal(facts, Gate.DMARC_ENFORCE)) if is_stricter else change
 
 
-def live_policy(settings: Settings, domain: DomainName) -> Policy | None:
+def policy_at(facts: DomainFacts) -> Policy | None:
     """Give the policy that stands at `_dmarc` of the domain itself, None for none; raises CannotLook."""
-    facts = facts_of(settings, domain, frozenset({Subject.DMARC}))
-    texts = published(domain.child("_dmarc"), _needed(facts.dmarc).at_name)
+    texts = published(facts.domain.child("_dmarc"), _needed(facts.dmarc).at_name)
     record = _published_dmarc(tuple(text for text in texts if dmarc.looks_like(text)))
     return record.policy if record is not None else None
 
@@ -258,6 +261,18 @@ def facts_of(
             seen = await gather_policy_host(sources.resolver, sources.fetch, domain, facts.mta_sts.txt)
             facts = replace(facts, mta_sts=seen)
         return facts
+
+    return asyncio.run(ask())
+
+
+def facts_of_all(
+    settings: Settings, domains: Sequence[DomainName], subjects: frozenset[Subject]
+) -> list[DomainFacts]:
+    """Look at many domains side by side, in their order; what could not be looked up is a value in the facts."""
+
+    async def ask() -> list[DomainFacts]:
+        sources = sources_for(settings, CheckRequest(subjects=subjects))
+        return [facts async for facts in facts_in_order(sources, domains)]
 
     return asyncio.run(ask())
 

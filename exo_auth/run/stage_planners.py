@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from exo_auth.checks.dkim import NEGATIVE_CACHE
@@ -17,26 +16,21 @@ from exo_auth.errors import (
     ConfigError,
     ExoAuthError,
     PublishError,
-    RecordSyntaxError,
     SignInError,
 )
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
 from exo_auth.plan.dmarc_edit import DmarcWish
 from exo_auth.plan.plan import Plan
 from exo_auth.plan.record_set import Part
-from exo_auth.records import dmarc
-from exo_auth.records.dmarc import Policy
 from exo_auth.records.mta_sts_policy import Mode
-from exo_auth.run.durations import parse_duration, render_duration
+from exo_auth.run.durations import parse_duration
 from exo_auth.run.observe import Observation
 from exo_auth.run.playbook import Stage
 from exo_auth.run.session import ReadingSession
-from exo_auth.run.stage_time import Published, last_published
+from exo_auth.run.stage_time import Published, hold_while_observed, last_published
 
 if TYPE_CHECKING:
     from exo_auth.run.policy_records import MtaStsStep
-
-ORDER = (Policy.NONE, Policy.QUARANTINE, Policy.REJECT)
 
 Say = Callable[[str], None]
 
@@ -59,7 +53,9 @@ def plan_of_stage(
     if stage.do == "inventory":
         return _inventory(session, observation, stage, names)
     if stage.do == "advance-dmarc":
-        return _advance(session, observation, stage, names)
+        from exo_auth.run.dmarc_stage import plan_dmarc_stage
+
+        return plan_dmarc_stage(session, observation, stage, names)
     return _records(session, observation, stage, names)
 
 
@@ -182,75 +178,6 @@ def trouble(name: DomainName, error: ExoAuthError) -> Blockage:
     return Blockage(name, Verb.PUBLISH, reason, (), is_unknown=isinstance(error, CannotLook | PublishError))
 
 
-def _advance(
-    session: ReadingSession, observation: Observation, stage: Stage, names: tuple[DomainName, ...]
-) -> Plan:
-    """Plan one step of DMARC: from none to quarantine, from quarantine to reject, as far as `to` says.
-
-    No step is taken before the last one has been observed for so long (`observe`, 30 days): reports arrive days late, and
-    a sender who was overlooked loses mail from the first day on.
-    """
-    from exo_auth.plan.dmarc_edit import policy_named
-    from exo_auth.run.dns_changes import open_zones, plan_publication
-    from exo_auth.run.policy_records import generate_dmarc, live_policy
-    from exo_auth.run.record_export import DomainRecords
-
-    last = policy_named(stage.value("to")) or Policy.REJECT
-    found = []
-    deferrals = []
-    blockages = []
-    window = parse_duration(stage.value("observe"))
-    published = last_published(session)
-    for name in names:
-        try:
-            now = live_policy(session.settings, name)
-            if now is not None and ORDER.index(now) < ORDER.index(last):
-                since = _standing_since(published.get((f"_dmarc.{name.ascii}", "TXT")), now)
-                held = _observed(name, "DMARC record", since, window, observation.scene.now)
-                if held is not None:
-                    deferrals.append(held)
-                    continue
-            step = ORDER[min(ORDER.index(now) + 1, ORDER.index(last))] if now is not None else Policy.NONE
-            wish = DmarcWish(max(step, now or Policy.NONE, key=ORDER.index), rua=stage.values.get("rua", ()))
-            change = generate_dmarc(session.settings, name.ascii, wish)
-        except ExoAuthError as error:
-            blockages.append(trouble(name, error))
-            continue
-        found.append(DomainRecords(name, name, None, (change,), ()))
-    scene = observation.scene
-    zones = open_zones(session.settings)
-    plan = plan_publication(zones, found, scene.limits, scene.now, scene.tenant.tenant)
-    return replace(plan, deferrals=(*plan.deferrals, *deferrals), blockages=(*plan.blockages, *blockages))
-
-
-def _standing_since(published: Published | None, policy: Policy) -> datetime | None:
-    """Give since when this policy stands; None when somebody else has changed it since we published."""
-    if published is None:
-        return None
-    for text in published.values:
-        if dmarc.looks_like(text):
-            with suppress(RecordSyntaxError):
-                return published.at if dmarc.parse(text).policy is policy else None
-    return None
-
-
-def _observed(
-    name: DomainName, what: str, since: datetime | None, window: timedelta, now: datetime
-) -> Deferral | None:
-    """Hold a stricter policy back until the present one has been watched long enough."""
-    if not window:
-        return None
-    if since is None:
-        reason = (
-            f"nobody here knows since when the {what} stands: read its reports, then give observe=0d once"
-        )
-        return Deferral(name, reason, None, is_waiting=True, verb=Verb.PUBLISH)
-    if now < since + window:
-        reason = f"the {what} is observed for {render_duration(window)} before the policy gets stricter"
-        return Deferral(name, reason, since + window, is_waiting=True, verb=Verb.PUBLISH)
-    return None
-
-
 def _mta_sts(session: ReadingSession, stage: Stage, names: tuple[DomainName, ...], now: datetime) -> Plan:
     """Plan the record at `_mta-sts`; the file comes first, and is hosted elsewhere."""
     from exo_auth.run.policy_records import mode_named
@@ -277,7 +204,9 @@ def _advance_mta_sts(
             return now_there
         record = published.get((f"_mta-sts.{name.ascii}", "TXT"))
         since = record.at if record is not None else None
-        return _observed(name, "MTA-STS policy in testing", since, window, now) or step(Mode.ENFORCE)
+        return hold_while_observed(name, "MTA-STS policy in testing", since, window, now) or step(
+            Mode.ENFORCE
+        )
 
     if last == Mode.NONE.value:
         names = ()

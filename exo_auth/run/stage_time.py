@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from exo_auth.domain_name import DomainName
-from exo_auth.plan.change import Deferral
+from exo_auth.plan.change import Deferral, Verb
 from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan import Plan
 from exo_auth.plan.plan_file import OCTODNS
@@ -96,3 +96,20 @@ def through_since(lines: Iterable[JournalLine], stage: str, before: Collection[s
         elif line.event == THROUGH and line.body.get("stage") == stage:
             found.setdefault(str(line.body["domain"]), line.service_time)
     return found
+
+
+def hold_while_observed(
+    name: DomainName, what: str, since: datetime | None, window: timedelta, now: datetime
+) -> Deferral | None:
+    """Hold a stricter policy back until the present one has been watched long enough."""
+    if not window:
+        return None
+    if since is None:
+        reason = (
+            f"nobody here knows since when the {what} stands: read its reports, then give observe=0d once"
+        )
+        return Deferral(name, reason, None, is_waiting=True, verb=Verb.PUBLISH)
+    if now < since + window:
+        reason = f"the {what} is observed for {render_duration(window)} before the policy gets stricter"
+        return Deferral(name, reason, since + window, is_waiting=True, verb=Verb.PUBLISH)
+    return None
