@@ -142,6 +142,7 @@ def test_every_schema_is_a_schema_and_is_met_by_a_command() -> None:
         "audit-score",
         "compare",
         "dns-zones",
+        "fleet",
         "jobs",
         "message",
         "mta-sts-build",
@@ -326,7 +327,7 @@ def test_an_approved_digest_is_applied_and_another_is_not(cron: dict[str, str], 
 
 BAD_APPLY = [
     ("apply /no/such/file --yes", 64, "cannot be read"),
-    ("apply --yes", 64, "plan file or --digest"),
+    ("apply --yes", 64, "plan file, a playbook or --digest"),
 ]
 
 
