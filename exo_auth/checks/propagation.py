@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from exo_auth.facts.propagation import AuthorityView, Delegation, Propagation
+from exo_auth.facts.propagation import AuthorityView, Delegation, Propagation, ResolverView, is_there
 
 SLACK = 1.1  # resolvers round and stretch TTLs
 LONGEST_FAILURE = timedelta(minutes=5)  # how long resolvers remember a failure, RFC 9520 §3.2
@@ -19,6 +19,7 @@ class Spread(StrEnum):
 
     EVERYWHERE = "everywhere"
     LAGGING = "lagging"  # authoritative servers disagree, or lack what is expected
+    ABSENT = "absent"  # they agree that there is nothing, and nothing else was expected
     CACHED = "cached"  # authoritative servers agree; a resolver still tells something older
     UNKNOWN = "unknown"  # a server that counts gave no answer
 
@@ -53,19 +54,28 @@ def judge_propagation(
     lagging = tuple(
         f"{view.server} ({view.address})"
         for view in answered
-        if (view.values != values if expected is None else not _holds(view.values, expected))
+        if (view.values != values if expected is None else not is_there(view.values, expected))
     )
     if len(lagging) == len(answered):
-        detail = f"no server of {seen.delegation.zone} has what is expected"
+        zone = seen.delegation.zone
+        detail = (
+            f"no server of {zone} has what is expected"
+            if expected
+            else f"every server of {zone} still has it"
+        )
         return PropagationVerdict(Spread.LAGGING, detail, values, lagging, silent, None, differs)
     if lagging:
+        # A secondary may be notified any moment (RFC 1996): nothing says before when it is no use to look.
         detail = f"{len(lagging)} of {len(counted)} servers of {seen.delegation.zone} lag"
-        later = now + seen.delegation.refresh
-        return PropagationVerdict(Spread.LAGGING, detail, values, lagging, silent, later, differs)
+        return PropagationVerdict(Spread.LAGGING, detail, values, lagging, silent, None, differs)
     if silent:
         detail = f"{len(silent)} of {len(counted)} servers of {seen.delegation.zone} do not answer"
         return PropagationVerdict(Spread.UNKNOWN, detail, values, (), silent, None, differs)
-    return _judge_resolvers(seen, seen.delegation, now, values, differs)
+    if not values and expected is None:
+        detail = f"{len(answered)} of {len(answered)} servers of {seen.delegation.zone} have no such record"
+        return PropagationVerdict(Spread.ABSENT, detail, delegation_differs=differs)
+    stale = [view for view in seen.resolvers if not view.failure and not _is_current(view, values, expected)]
+    return _judge_resolvers(seen, seen.delegation, now, stale, values, differs)
 
 
 def counting(views: Iterable[AuthorityView]) -> tuple[AuthorityView, ...]:
@@ -92,9 +102,13 @@ def is_newer(serial: int, other: int) -> bool:
 
 
 def _judge_resolvers(
-    seen: Propagation, delegation: Delegation, now: datetime, values: frozenset[str], differs: str
+    seen: Propagation,
+    delegation: Delegation,
+    now: datetime,
+    stale: Sequence[ResolverView],
+    values: frozenset[str],
+    differs: str,
 ) -> PropagationVerdict:
-    stale = [view for view in seen.resolvers if not view.failure and view.values != values]
     failing = [view for view in seen.resolvers if view.failure]
     if stale:
         waits = [view.ttl if view.ttl is not None else delegation.negative_ttl for view in stale]
@@ -110,14 +124,15 @@ def _judge_resolvers(
                 Spread.UNKNOWN, detail, values, (), told, now + LONGEST_FAILURE, differs
             )
         return PropagationVerdict(Spread.EVERYWHERE, detail, values, (), told, None, differs)
-    detail = f"{len(seen.authorities)} of {len(seen.authorities)} servers of {delegation.zone} say the same"
+    what = "say the same" if values else "have no such record"
+    detail = f"{len(seen.authorities)} of {len(seen.authorities)} servers of {delegation.zone} {what}"
     if seen.resolvers:
         detail += f", and {len(seen.resolvers)} of {len(seen.resolvers)} resolvers"
     return PropagationVerdict(Spread.EVERYWHERE, detail, values, delegation_differs=differs)
 
 
-def _holds(values: frozenset[str], expected: frozenset[str]) -> bool:
-    return expected <= values if expected else not values
+def _is_current(view: ResolverView, values: frozenset[str], expected: frozenset[str] | None) -> bool:
+    return view.values == values if expected is None else is_there(view.values, expected)
 
 
 def _delegation_difference(delegation: Delegation) -> str:

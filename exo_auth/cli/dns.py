@@ -283,7 +283,10 @@ def propagation(
     expect: Annotated[
         list[str] | None,
         typer.Option(
-            "--expect", metavar="VALUE", envvar="EXO_AUTH_EXPECT", help="A value that must be there."
+            "--expect",
+            metavar="VALUE",
+            envvar="EXO_AUTH_EXPECT",
+            help="A value that must be there; '' for none.",
         ),
     ] = None,
     watch: Annotated[
@@ -297,7 +300,8 @@ def propagation(
     """Ask every authoritative server for a record set, then resolvers, and tell who lags and until when.
 
     Resolvers are asked only when the authoritative servers agree: asked too early they remember that a name is
-    absent. Exit code 0 when it is the same everywhere, 4 while only time is missing, 6 without a verdict.
+    absent. Exit code 0 when it is the same everywhere, 4 while it is not, or nowhere, 6 without a verdict. With
+    --expect '' a record set is watched until it is gone everywhere.
 
     Example:  exo-auth dns propagation selector1._domainkey.contoso.com CNAME --watch
     """

@@ -13,7 +13,7 @@ class Delegation:
     """The zone a name lies in, and who serves it by its own word (child) and by that of the zone above (parent).
 
     `parent` is None where the zone above could not be asked. `negative_ttl` is how long resolvers remember that a
-    name of the zone is absent (RFC 2308 §5), `refresh` how often secondaries look for a new version.
+    name of the zone is absent (RFC 2308 §5), `refresh` how often secondaries look for a new version by themselves.
     """
 
     zone: DomainName
@@ -43,6 +43,14 @@ class AuthorityView:
     ttl: timedelta | None = None
     failure: str = ""
     has_no_route: bool = False
+    negative_ttl: timedelta | None = None  # how long what it says to be absent is remembered (RFC 2308 §5)
+
+
+def is_there(values: frozenset[str], expected: frozenset[str] | None) -> bool:
+    """Does a server hold what is expected: these among its records, or none at all where that is what is expected?"""
+    if expected is None:
+        return bool(values)
+    return expected <= values if expected else not values
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Answer, FailureReason, Found, LookupFailed, Missing
 from exo_auth.facts.domain import NameServerView
-from exo_auth.facts.propagation import AuthorityView, Delegation, Propagation, ResolverView
+from exo_auth.facts.propagation import AuthorityView, Delegation, Propagation, ResolverView, is_there
 from exo_auth.lookup.exchange_messages import ask, query_about
 from exo_auth.lookup.presentation import written
 from exo_auth.lookup.public_suffix import organizational_domain
@@ -39,16 +39,23 @@ async def look_everywhere(
     name: DomainName,
     rdtype: str,
     resolvers: Mapping[str, Resolver],
+    expected: frozenset[str] | None = None,
 ) -> Propagation:
-    """Ask every authoritative server, and the resolvers (by name) only when those agree; trouble is in the facts."""
+    """Ask every authoritative server, and the resolvers (by name) only when those agree; trouble is in the facts.
+
+    Those agree when all hold the `expected` values (none of a type where it is empty), or without any the same.
+    """
     delegation = await find_delegation(authorities, name)
     if isinstance(delegation, LookupFailed):
         return Propagation(name, rdtype, None, failure=delegation.detail)
     views = await ask_all(authorities, delegation, name, rdtype)
+    negative = [view.negative_ttl for view in views if view.negative_ttl is not None]
+    if negative:  # what the resolver gave has run down
+        delegation = replace(delegation, negative_ttl=max(negative))
     seen = Propagation(name, rdtype, delegation, views)
     told = {view.values for view in views if not view.failure}
-    # The resolver's own early question would make it remember that the name is absent. RFC 2308 §5
-    if len(told) != 1 or told == {frozenset()}:
+    # A resolver that is asked too early remembers that the name is absent, or what it is to forget. RFC 2308 §5
+    if not told or (expected is None and len(told) > 1) or not all(is_there(one, expected) for one in told):
         return seen
     asked = (_resolver_view(label, resolver, name, rdtype) for label, resolver in resolvers.items())
     return replace(seen, resolvers=tuple(await asyncio.gather(*asked)))
@@ -265,7 +272,12 @@ async def _view(
     if not message.authoritative:
         return replace(view, failure="answers without authority for the zone")  # RFC 1034 §4.2.2: lame
     values, ttl = _record_set(message, name, rdtype)
-    return replace(view, values=values, ttl=ttl, serial=_serial(start))
+    zone_start = _start(start)
+    if zone_start is None:
+        return replace(view, values=values, ttl=ttl)
+    soa, soa_ttl = zone_start
+    negative = timedelta(seconds=min(soa.minimum, soa_ttl))
+    return replace(view, values=values, ttl=ttl, serial=soa.serial, negative_ttl=negative)
 
 
 def _record_set(message: Message, name: DomainName, rdtype: str) -> tuple[frozenset[str], timedelta | None]:
@@ -280,10 +292,10 @@ def _record_set(message: Message, name: DomainName, rdtype: str) -> tuple[frozen
     )
 
 
-def _serial(start: Message | OSError | MalformedMessage) -> int | None:
-    if not isinstance(start, Message):
+def _start(answer: Message | OSError | MalformedMessage) -> tuple[Soa, int] | None:
+    if not isinstance(answer, Message):
         return None
-    return next((record.data.serial for record in start.answers if isinstance(record.data, Soa)), None)
+    return next(((r.data, r.ttl) for r in answer.answers if isinstance(r.data, Soa)), None)
 
 
 async def _direct(

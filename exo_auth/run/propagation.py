@@ -21,7 +21,7 @@ SHORTEST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=2)  # betw
 
 @dataclass(frozen=True)
 class Asked:
-    """A name, a type, and what it should have; `expected` is None where anything will do."""
+    """A name, a type, and what it should have: None where anything will do, none where nothing is to be left."""
 
     name: DomainName
     rdtype: str
@@ -39,12 +39,15 @@ class PropagationLook:
 
 def asked_for(name: str, rdtype: str, expected: list[str]) -> Asked:
     """Read what the user wants looked at; raises InputError for a name or type that is none."""
+    from exo_auth.lookup.presentation import as_written
     from exo_auth.lookup.wire import TYPES
 
     kind = rdtype.upper()
     if kind not in TYPES:
         raise InputError(f"there is no record type “{rdtype}” here", hint=f"one of {', '.join(TYPES)}")
-    return Asked(DomainName.parse_lookup(name), kind, frozenset(expected) if expected else None)
+    # --expect '' waits for the absence of what was taken away
+    values = frozenset(as_written(kind, value) for value in expected if value.strip())
+    return Asked(DomainName.parse_lookup(name), kind, values if expected else None)
 
 
 def look_once(settings: Settings, asked: Asked) -> PropagationLook:
@@ -59,13 +62,14 @@ def look_once(settings: Settings, asked: Asked) -> PropagationLook:
         others = {
             text: StubResolver((parse_nameserver(text),), timeout=timeout, ca_file=settings.cloud.ca_file)
             for text in settings.public_resolvers
+            if text not in settings.nameservers
         }
         authorities = Authorities(own, settings.authority_port, timeout)
         resolvers = {"own resolver": resolver_for(settings), **others}
-        return await look_everywhere(authorities, asked.name, asked.rdtype, resolvers)
+        return await look_everywhere(authorities, asked.name, asked.rdtype, resolvers, asked.expected)
 
     seen = asyncio.run(ask())
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)
     return PropagationLook(seen, judge_propagation(seen, now, expected=asked.expected), now)
 
 
@@ -82,7 +86,7 @@ def watch(
     pause = SHORTEST_REST
     while True:
         looked = look_once(settings, asked)
-        left = until - looked.at
+        left = until - datetime.now(UTC)
         if looked.verdict.spread is Spread.EVERYWHERE or left <= timedelta(0):
             return looked
         pause = min(pause, left)

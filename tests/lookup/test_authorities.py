@@ -13,6 +13,7 @@ from zone_server import ZoneServer
 from exo_auth.checks.domain_report import DomainReport
 from exo_auth.checks.propagation import Spread
 from exo_auth.domain_name import DomainName
+from exo_auth.errors import InputError
 from exo_auth.render.propagation_text import propagation_text
 from exo_auth.run.check import CheckRequest, check_names
 from exo_auth.run.config import load
@@ -91,7 +92,7 @@ def test_all_agree(world: World) -> None:
         ("ns2.contoso.test", "127.0.0.3", 7),
     ]
     assert found.verdict.values == {"new"}
-    assert len(found.seen.resolvers) == 2
+    assert [view.server for view in found.seen.resolvers] == ["own resolver"]  # the public one is the same
     assert found.seen.delegation is not None
     assert found.seen.delegation.parent == {"ns1.contoso.test", "ns2.contoso.test"}
     assert found.seen.delegation.negative_ttl == timedelta(seconds=300)
@@ -102,14 +103,68 @@ def test_a_secondary_lags_and_no_resolver_is_asked(world: World) -> None:
     assert found.verdict.spread is Spread.LAGGING
     assert found.verdict.lagging == ("ns2.contoso.test (127.0.0.3)",)
     assert found.seen.resolvers == ()
-    assert found.verdict.not_before == found.at + timedelta(seconds=7200)
-    assert "lags: ns2.contoso.test" in propagation_text(found.seen, found.verdict, "table")
+    assert found.verdict.not_before is None  # it may be notified at any moment
+    text = propagation_text(found.seen, found.verdict, "table")
+    assert "lags: ns2.contoso.test" in text
+    assert "every 7200 s, and sooner when they are notified" in text
+    assert "remember the old one for up to 300 s after that" in text  # what it says is absent
 
 
 def test_an_absent_name_is_never_asked_of_a_resolver(world: World) -> None:
     found = looked(world(zone(7, None), zone(7, None)), "new")
     assert found.seen.resolvers == ()
     assert found.verdict.detail == "no server of contoso.test has what is expected"
+
+
+def test_nobody_hears_of_a_name_before_what_is_expected_is_there(world: World) -> None:
+    """A resolver that had not asked yet would remember the old version from now on."""
+    found = looked(world(zone(7, "old"), zone(7, "old")), "new")
+    assert (found.verdict.spread, found.seen.resolvers) == (Spread.LAGGING, ())
+
+
+def test_a_name_that_nobody_has_is_not_everywhere(world: World) -> None:
+    found = looked(world(zone(7, None), zone(7, None)))
+    assert (found.verdict.spread, found.seen.resolvers) == (Spread.ABSENT, ())
+    assert found.verdict.detail == "2 of 2 servers of contoso.test have no such record"
+
+
+def test_what_was_taken_away_is_watched_until_nobody_remembers_it(world: World) -> None:
+    gone = looked(world(zone(8, None), zone(8, None)), "")
+    assert (gone.verdict.spread, len(gone.seen.resolvers)) == (Spread.EVERYWHERE, 1)
+    kept = looked(world(zone(8, None), zone(8, None), [*PARENT, *zone(7, "old")]), "")
+    assert kept.verdict.spread is Spread.CACHED
+    assert looked(world(zone(7, "old"), zone(7, "old")), "").verdict.detail == (
+        "every server of contoso.test still has it"
+    )
+
+
+EXPECTED = [  # type, as people write it, as servers are compared
+    ("TXT", "v=spf1 -all", "v=spf1 -all"),
+    ("TXT", '"v=spf1 -all"', "v=spf1 -all"),
+    ("TXT", '"v=DKIM1; " "p=abc"', "v=DKIM1; p=abc"),
+    ("TXT", r'"say \"no\""', 'say "no"'),
+    ("CNAME", "Host.Example", "host.example."),
+    ("CNAME", "host.example.", "host.example."),
+    ("MX", "0 Mail.Contoso.com", "0 mail.contoso.com."),
+    ("MX", "0 .", "0 ."),
+    ("A", "192.0.2.1", "192.0.2.1"),
+    ("AAAA", "2001:DB8:0::1", "2001:db8::1"),
+    ("TLSA", "3 1 1 AB CD", "3 1 1 abcd"),
+    ("CAA", '0 issue "pki.goog"', '0 issue "pki.goog"'),
+]
+
+
+@pytest.mark.parametrize(("rdtype", "text", "written"), EXPECTED, ids=[f"{a} {b}" for a, b, _ in EXPECTED])
+def test_what_is_expected_is_read_as_people_write_it(rdtype: str, text: str, written: str) -> None:
+    assert asked_for("x.contoso.test", rdtype, [text]).expected == {written}
+
+
+@pytest.mark.parametrize(
+    ("rdtype", "text"), [("MX", "mail.contoso.com"), ("A", "here"), ("CNAME", "a..b"), ("TLSA", "3 1 1 xy")]
+)
+def test_what_can_be_no_such_value_is_refused(rdtype: str, text: str) -> None:
+    with pytest.raises(InputError, match="no value of type"):
+        asked_for("x.contoso.test", rdtype, [text])
 
 
 def test_a_resolver_that_remembers(world: World) -> None:
