@@ -22,7 +22,7 @@ ENTRIES = (
         "info",
         "a change that one server alone has seen",
         "Beside a baseline a change is told when other servers have it, too, so that a cache or a server that lags makes "
-        "no alarm. With one resolver the zone's own servers are asked; here they could not be.",
+        "no alarm. With one resolver that answers the zone's own servers are asked; here they could not be.",
         "Configure a second resolver (--nameserver, twice), or let this machine ask other servers over port 53.",
         "RFC 2308 §5, RFC 1034 §4.3.5",
         (),

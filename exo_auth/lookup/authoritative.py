@@ -35,6 +35,7 @@ class AuthoritativeResolver(OfOneKind):
         self._domains = domains
         self._delegations: dict[str, asyncio.Task[Delegation | LookupFailed]] = {}
         self._silent: set[str] = set()  # zones of which no server answered
+        self.knows_no_zone = False  # was the zone of a name in `domains` not to be found?
         self.is_lagging = False  # were there servers that disagreed?
 
     @property
@@ -61,7 +62,10 @@ class AuthoritativeResolver(OfOneKind):
         if name.ascii not in self._delegations:
             task = asyncio.ensure_future(find_delegation(self._authorities, name))
             self._delegations[name.ascii] = task
-        return await self._delegations[name.ascii]
+        found = await self._delegations[name.ascii]
+        if isinstance(found, LookupFailed) and any(name.is_within(domain) for domain in self._domains):
+            self.knows_no_zone = True
+        return found
 
     async def _of_servers(self, delegation: Delegation, name: DomainName, rdtype: str) -> Answer[Data]:
         zone = delegation.zone

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from exo_auth.lookup.resolver import Resolver
 
 
-def has_two_servers(settings: Settings) -> bool:
-    """Is more than one resolver configured, by the settings or by the system?"""
+def configured_servers(settings: Settings) -> frozenset[str]:
+    """Name the resolvers that the settings or the system name, as evidence names who answered."""
     from exo_auth.lookup.resolver import parse_nameserver
+    from exo_auth.lookup.servers import server_text
     from exo_auth.lookup.system_servers import system_name_servers
 
-    named = {parse_nameserver(text) for text in settings.nameservers}
-    return len(named or set(system_name_servers().servers)) > 1
+    named = [parse_nameserver(text) for text in settings.nameservers] or system_name_servers().servers
+    return frozenset(map(server_text, named))
 
 
 def resolver_for(settings: Settings, *, second: bool = False) -> Resolver:

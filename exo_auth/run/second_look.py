@@ -1,6 +1,7 @@
 """A second look at a domain whose findings changed, at other servers than the first (run).
 
-The second of two resolvers; where only one is configured, the domain's own servers, which no cache stands before.
+The second of two resolvers; where only one is configured, or answers, the domain's own servers, which no cache stands
+before.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from exo_auth.checks.domain_report import DomainReport
 from exo_auth.checks.finding import Severity
 from exo_auth.checks.validation import SEEN_BY_VALIDATORS
 from exo_auth.run.check import CheckRequest, Judge, sources_for
-from exo_auth.run.resolvers import has_two_servers
+from exo_auth.run.resolvers import configured_servers
 from exo_auth.run.settings import Settings
 
 
@@ -34,17 +35,25 @@ async def confirmed_changes(
     if not baseline.differs(first):
         return baseline.changes(first)
     sources = sources_for(settings, request, knows_tenant=knows_tenant, second=True)
-    if has_two_servers(settings):
-        return baseline.changes(first, judge(await gather_domain_facts(sources, first.domain)))
+    resolvers = configured_servers(settings)
+    if len(resolvers) > 1:
+        again = judge(await gather_domain_facts(sources, first.domain))
+        if not _heard(first, resolvers) & _heard(again, resolvers):
+            return baseline.changes(first, again)
     authorities = Authorities(
         sources.resolver, settings.authority_port, settings.timeouts.dns.total_seconds()
     )
     own = AuthoritativeResolver(sources.resolver, authorities, (first.domain,))
     again = judge(await gather_domain_facts(replace(sources, resolver=own), first.domain))
-    if not own.is_unreachable:
+    if not (own.is_unreachable or own.knows_no_zone):
         return baseline.changes(first, _as_validated(again, first))
     again = judge(await gather_domain_facts(sources, first.domain))
     return _unconfirmed(baseline.changes(first, again))
+
+
+def _heard(report: DomainReport, resolvers: frozenset[str]) -> frozenset[str]:
+    """Name the resolvers that answered: where one is out of order, the other one answered for both."""
+    return resolvers & {proof.server for one in report.findings for proof in one.evidence}
 
 
 def _as_validated(again: DomainReport, first: DomainReport) -> DomainReport:
@@ -61,7 +70,7 @@ def _unconfirmed(changes: DomainReport) -> DomainReport:
         "CHANGE-UNCONFIRMED",
         changes.domain,
         "what changed was confirmed by no second server",
-        seen="one resolver is configured, and the servers of the zone could not be asked from here",
+        seen="one resolver alone answered, and the servers of the zone could not be asked from here",
         wanted="two servers that agree",
     )
     return replace(changes, findings=(*changes.findings, told))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
+from zone_server import ZoneServer
 
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.changes import Baseline
@@ -14,11 +16,16 @@ from exo_auth.domain_name import DomainName
 from exo_auth.facts.domain import DomainFacts
 from exo_auth.run.check import CheckRequest
 from exo_auth.run.config import load
-from exo_auth.run.resolvers import has_two_servers
+from exo_auth.run.resolvers import configured_servers
 from exo_auth.run.second_look import confirmed_changes
 
 DOMAIN = DomainName("contoso.test")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+ZONE = [
+    "contoso.test. 3600 IN SOA ns1.contoso.test. h.contoso.test. 7 7200 600 86400 300",
+    "contoso.test. 3600 IN NS ns1.contoso.test.",
+    "ns1.contoso.test. 3600 IN A 127.0.0.1",
+]
 ROUNDS = [  # baseline, first look, look at the zone's servers, new, gone, reason
     ("", "SPF-PLUSALL", "SPF-PLUSALL", "SPF-PLUSALL", "", "both have it"),
     ("", "SPF-PLUSALL", "", "", "", "the resolver alone has it"),
@@ -41,10 +48,15 @@ def test_two_kinds_of_servers(before: str, first: str, second: str, new: str, go
     def judge(_facts: DomainFacts) -> DomainReport:
         return report(second)
 
-    settings = load({}, environment={"EXO_AUTH_NAMESERVER": "127.0.0.1:9"})
-    request = CheckRequest(subjects=frozenset())  # nothing is asked: the looks are those of the table
+    request = CheckRequest(subjects=frozenset())  # the looks are those of the table
     baseline = Baseline.of_reports([report(before)])
-    changes = asyncio.run(confirmed_changes(settings, request, judge, baseline, report(first)))
+    with closing(ZoneServer(ZONE)) as server:
+        environment = {
+            "EXO_AUTH_NAMESERVER": f"127.0.0.1:{server.address[1]}",
+            "EXO_AUTH_AUTHORITY_PORT": str(server.address[1]),
+        }
+        settings = load({}, environment=environment)
+        changes = asyncio.run(confirmed_changes(settings, request, judge, baseline, report(first)))
     assert [one.code for one in changes.findings] == new.split(), reason
     assert [past.code for past in changes.gone] == gone.split(), reason
 
@@ -52,11 +64,11 @@ def test_two_kinds_of_servers(before: str, first: str, second: str, new: str, go
 @pytest.mark.parametrize(
     ("named", "expected"),
     [
-        ("192.0.2.1,192.0.2.2", True),
-        ("192.0.2.1", False),
-        ("192.0.2.1,192.0.2.1:53", False),  # the same one twice
-        ("192.0.2.1,tls://192.0.2.2#dns.example", True),
+        ("192.0.2.1,192.0.2.2", {"192.0.2.1:53", "192.0.2.2:53"}),
+        ("192.0.2.1", {"192.0.2.1:53"}),
+        ("192.0.2.1,192.0.2.1:53", {"192.0.2.1:53"}),  # the same one twice
+        ("2001:db8::1,tls://192.0.2.2#dns.example", {"[2001:db8::1]:53", "tls://192.0.2.2:853"}),
     ],
 )
-def test_two_servers_are_two(named: str, expected: bool) -> None:
-    assert has_two_servers(load({}, environment={"EXO_AUTH_NAMESERVER": named})) is expected
+def test_servers_are_named_as_evidence_names_them(named: str, expected: set[str]) -> None:
+    assert configured_servers(load({}, environment={"EXO_AUTH_NAMESERVER": named})) == expected
