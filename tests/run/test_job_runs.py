@@ -199,7 +199,21 @@ def test_waiting_can_be_success(place: Place, options: tuple[str, ...], code: in
     specs = (*ONE_DUE[:1], DomainSpec("new.example", listed=False, cnames="none"))
     with Sandbox(SandboxOptions(specs)) as box:
         place.environment |= box.description.environment
-        assert place.run("[dkim, enable, new.example, --yes]", options=options).code == code
+        done = place.run("[dkim, enable, new.example, --yes]", "notify: {on: [waiting]}", options=options)
+        assert done.code == code, done
+    assert [told["title"] for told in Web.told] == ["exo-auth test: waits, and goes on by itself"]
+
+
+@pytest.mark.parametrize(("on", "told"), [("finding", 1), ("failure", 0), ("heartbeat", 1)])
+def test_what_needs_a_person_is_told_to_those_who_want_findings(place: Place, on: str, told: int) -> None:
+    specs = (*ONE_DUE[:1], DomainSpec("bare.example", listed=False, cnames="none", dmarc=""))
+    with Sandbox(SandboxOptions(specs)) as box:
+        place.environment |= box.description.environment
+        assert place.run("[check, bare.example]", f"notify: {{on: [{on}]}}").code == 3
+    assert len(Web.told) == told
+    if on == "finding":
+        assert Web.told[0]["title"] == "exo-auth test: found something that needs a person"
+        assert "DMARC-MISSING" in Web.told[0]["message"]
 
 
 def test_plan_only_saves_a_plan_and_changes_nothing(place: Place) -> None:
