@@ -163,4 +163,5 @@ def counts_line(plan: Plan) -> str:
         if count:
             parts.append(f"{count} {word}")
     domains = f"{plan.considered} domain{'s' if plan.considered != 1 else ''}"
-    return f"{domains} of {plan.tenant}: " + (", ".join(parts) if parts else "nothing to do")
+    whose = f" of {plan.tenant}" if plan.tenant.cloud else ""  # records alone have none
+    return f"{domains}{whose}: " + (", ".join(parts) if parts else "nothing to do")

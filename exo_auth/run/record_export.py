@@ -43,7 +43,9 @@ LOOKED_AT: dict[Part, frozenset[Subject]] = {  # what each part is made from
 }
 PARKED_SPF = "v=spf1 -all"
 NO_EXCHANGER = "the mail exchanger is named in the admin centre (Domains, DNS records); it is not guessed"
-NO_KEYS = "the DKIM CNAMEs come from the tenant: sign in, and create the keys with `dkim enable`"
+NO_KEYS = (
+    "the DKIM CNAMEs are named by the tenant when it has keys: exo-auth dkim enable -d {domain} makes them"
+)
 AUTODISCOVER = {"china": "autodiscover.partner.outlook.cn"}
 
 
@@ -181,7 +183,7 @@ async def _of_mail_domain(
     if Part.DKIM in parts:
         records = records_to_publish(config) if config is not None else ()
         changes += [await _dkim(resolver, record.owner, record.value) for record in records]
-        notes += [NO_KEYS] if config is None else []
+        notes += [NO_KEYS.format(domain=domain.ascii)] if config is None else []
     if Part.DMARC in parts:
         changes += await _dmarc(resolver, facts, wish)
     if Part.TLS_RPT in parts:
