@@ -32,6 +32,16 @@ class Verb(StrEnum):
         )
 
 
+# What the nouns of cmdlets stand for, beside a domain's DKIM configuration.
+_KINDS = {
+    "TransportRule": "rule",
+    "OutboundConnector": "connector",
+    "InboundConnector": "inbound connector",
+    "Dnssec": "DNSSEC",
+    "SmtpDane": "DANE",
+}
+
+
 @dataclass(frozen=True)
 class Change:
     """One write to the tenant.
@@ -58,23 +68,40 @@ class Change:
 
     @property
     def action(self) -> str:
-        """What is done to the target, such as `rotate`, or `publish _dmarc.contoso.com TXT`."""
-        if "name" in self.parameters and "type" in self.parameters:
-            return f"{self.verb.value} {self.parameters['name']} {self.parameters['type']}"
-        return self.verb.value
+        """What is done to the target, such as `rotate`, `publish _dmarc.contoso.com TXT` or `enable DANE`."""
+        return f"{self.verb.value} {self.thing}".strip()
 
     @property
     def title(self) -> str:
         """The change in a sentence: what is done, and to which domain where the record does not tell."""
-        return self.action if self.action != self.verb.value else f"{self.action} {self.target.unicode}"
+        tells = "type" in self.parameters or self.target.unicode in self.thing
+        return self.action if tells else f"{self.action} {self.target.unicode}"
 
     @property
     def key(self) -> str:
         """Stable name inside a plan, such as `rotate:contoso.com` or `publish:contoso.com:TXT:_dmarc.contoso.com`."""
         if "name" in self.parameters and "type" in self.parameters:
-            where = f"{self.parameters['type']}:{self.parameters['name']}"
-            return f"{self.verb.value}:{self.target.ascii}:{where}"
-        return f"{self.verb.value}:{self.target.ascii}"
+            where = f":{self.parameters['type']}:{self.parameters['name']}"
+        else:
+            where = "".join(f":{part}" for part in (self._kind, self._name) if part)
+        return f"{self.verb.value}:{self.target.ascii}{where}"
+
+    @property
+    def thing(self) -> str:
+        """What of the target changes, such as `_dmarc.contoso.com TXT` or `rule “Require TLS”`; "" for its DKIM."""
+        if "name" in self.parameters and "type" in self.parameters:
+            return f"{self.parameters['name']} {self.parameters['type']}"
+        return f"{self._kind} “{self._name}”" if self._name else self._kind
+
+    @property
+    def _kind(self) -> str:
+        return next((kind for noun, kind in _KINDS.items() if noun in self.cmdlet), "")
+
+    @property
+    def _name(self) -> str:
+        if not self._kind or "DomainName" in self.parameters:
+            return ""
+        return str(self.parameters.get("Identity", self.parameters.get("Name", "")))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from exo_auth.errors import ExoAuthError
+from exo_auth.plan.plan_file import change_from_document
 from exo_auth.render.document import to_text
 from exo_auth.render.safe_text import visible
 from exo_auth.render.table import Table
@@ -179,11 +181,19 @@ def _results(lines: Sequence[Line], found_out: Mapping[int, str]) -> dict[str, i
     return found
 
 
+def _key(change: Mapping[str, Any]) -> str:
+    """Name a change as `undo --only` takes it; one of a newer version by what can be read of it."""
+    try:
+        return change_from_document(change).key
+    except (KeyError, TypeError, ValueError, ExoAuthError):
+        return f"{change.get('verb')}:{change.get('domain')}"
+
+
 def _told(line: Line) -> str:
     body = line.body
     if line.event == "intent":
         change = body.get("change", {})
-        return f"{change.get('verb')} {change.get('domain')}: {change.get('because')}"
+        return f"{_key(change)}: {change.get('because')}"
     if line.event == "resolved":
         return str(body.get("sentence", ""))
     if line.event == "through":

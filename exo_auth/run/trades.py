@@ -122,7 +122,7 @@ def apply_with(trade: Trade, change: Change, tools: Tools) -> tuple[Outcome, str
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
     """Say which keys of a wanted state are otherwise in the one that was found."""
     return [
-        f"{key} is {found.get(key)!r}, not {value!r}"
+        f"{key} is {_shown(found.get(key))}, not {_shown(value)}"
         for key, value in wanted.items()
         if _plain(found.get(key)) != _plain(value)
     ]
@@ -190,6 +190,14 @@ def _seen(trade: Trade, change: Change, tools: Tools, *, patient: bool) -> Mappi
         tools.say(f"{change.target.unicode}: not visible yet")
         tools.sleep(tools.patience.poll_every.total_seconds())
         waited += tools.patience.poll_every
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_shown, value)) or "nothing"
+    return "nothing" if value in (None, "") else f"“{value}”" if isinstance(value, str) else str(value)
 
 
 def _plain(value: Any) -> Any:

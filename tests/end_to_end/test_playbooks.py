@@ -253,7 +253,7 @@ def test_drift_is_told(plain: Desk) -> None:
     )
     done = plain.run("drift --detailed-exitcode")
     assert done.code == 2, done
-    assert "enabled is False, not True" in done.out
+    assert "enabled is false, not true" in done.out
 
 
 MISTAKES = [
