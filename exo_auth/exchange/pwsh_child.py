@@ -214,6 +214,8 @@ class PwshChild:
         self._connection = self._lines = None
 
     def _kill(self) -> None:
+        if self._process.poll() is not None:  # its number may be somebody else's by now
+            return
         with suppress(OSError):  # it has gone by itself
             if sys.platform == "win32":
                 self._process.kill()

@@ -414,6 +414,14 @@ def test_closing_lets_the_child_disconnect(machine: Machine) -> None:
     transport.close()  # and a second time
 
 
+def test_a_child_that_does_not_disconnect_is_killed(machine: Machine) -> None:
+    transport = machine.transport(close="hangs", limits=PowerShellLimits(end=0.2))
+    transport.granted_cmdlets()
+    child = machine.told["pid"]
+    transport.close()
+    assert not is_alive(child)
+
+
 OWNER = """
 import sys
 sys.path[:0] = {paths!r}

@@ -64,6 +64,8 @@ class Session:
                     self.requests.put(line)
         except OSError:
             pass
+        if self.traits.get("close") == "hangs":
+            threading.Event().wait()
         self.requests.put(None)
         time.sleep(self.job["grace"] / 1000)
         self.end(1)
