@@ -144,12 +144,18 @@ def test_there_and_back_through_octodns(box: Sandbox, tmp_path: Path) -> None:
         held = desk.run(back)
         assert (held.code, reason in held.out) == (4, True), held
         box.advance(until)
-    assert desk.run(back).code == 0
+    returned = desk.run(back)
+    assert returned.code == 0, returned
     assert desk.mx == [f"0 {OLD}", f"30 {host}"]
+    box.host_policy("signed.example", policy_text("testing", (OLD, host)))  # somebody tells another policy
+    assert desk.run(line).code == 0  # its id
+    assert desk.run(line).code == 4
+    early = desk.run(f"undo {run_of(returned)} --yes")  # no plan of ours: the change itself is held
+    assert (early.code, "remember the MTA-STS policy" in early.out) == (4, True), early
     held = desk.run(f"undo {run_of(enabled)} --yes")
     assert held.code == 3, held
     assert "MX still leads to" in held.out
-    box.advance(DAY)
+    box.advance(2 * DAY)
     assert desk.run(back).code == 0
     assert desk.mx == [f"0 {OLD}"]
     box.advance(DAY)

@@ -16,10 +16,11 @@ from exo_auth.sandbox.dkim_state import DomainSpec
 from exo_auth.sandbox.faults import Fault
 from exo_auth.sandbox.serve import Sandbox, SandboxOptions
 
-NAME = "due.example"
+NAME, OTHER = "due.example", "other.example"
 DOMAINS = (
     DomainSpec("contoso.onmicrosoft.com", listed=False, cnames="none", initial=True),
     DomainSpec(NAME, age=timedelta(days=200)),
+    DomainSpec(OTHER, age=timedelta(days=200)),
 )
 GATED = """version: 1
 stages:
@@ -57,11 +58,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(box, tmp_path)
 
 
-def planned(desk: Desk) -> dict[str, Any]:
-    done = desk.run(f"plan {desk.folder}/gated.yaml --out {desk.file} -o json")
+def planned(desk: Desk, whom: str = NAME) -> dict[str, Any]:
+    done = desk.run(f"plan {desk.folder}/gated.yaml -d {whom} --out {desk.file} -o json")
     assert done.code == 0, done
     document: dict[str, Any] = json.loads(done.out)
-    assert [(one["stage"], one["gates"]) for one in document["changes"]] == [("keys", ["spf", "dkim-rotate"])]
+    assert all(
+        (one["stage"], one["gates"]) == ("keys", ["spf", "dkim-rotate"]) for one in document["changes"]
+    )
     return document
 
 
@@ -103,6 +106,15 @@ def test_a_gate_that_closed_since(
     desk.box.faults.clear()
 
 
+def test_a_closed_gate_holds_up_no_other_domain(desk: Desk) -> None:
+    assert len(planned(desk, "*")["changes"]) == 2
+    no_spf(desk.box)
+    done = desk.run(f"apply {desk.file} --yes -o json")
+    assert (done.code, desk.rotations, desk.box.tenant.rotations(OTHER)) == (3, 0, 1), done
+    report = json.loads(done.out)
+    assert [one["domain"] for one in report["plan"]["blockages"]] == [NAME]
+
+
 def test_gates_that_are_open_let_it_through(desk: Desk) -> None:
     planned(desk)
     done = desk.run(f"apply {desk.file} --yes")
@@ -123,7 +135,7 @@ def test_a_plan_without_its_gates_is_another_plan(desk: Desk) -> None:
 
 def test_a_playbook_is_applied_by_the_digest_that_was_approved(desk: Desk) -> None:
     digest = planned(desk)["digest"]
-    line = f"apply {desk.folder}/gated.yaml --yes --digest"
+    line = f"apply {desk.folder}/gated.yaml -d {NAME} --yes --digest"
     wrong = desk.run(f"{line} {'0' * 16}")
     assert (wrong.code, "the plan made now has the digest" in wrong.err) == (8, True), wrong
     txt = list(desk.box.zones.find_all(NAME, "TXT"))
