@@ -66,10 +66,11 @@ def judge_propagation(
         return PropagationVerdict(Spread.LAGGING, detail, values, lagging, silent, None, differs)
     if lagging:
         # A secondary may be notified any moment (RFC 1996): nothing says before when it is no use to look.
-        detail = f"{len(lagging)} of {len(counted)} servers of {seen.delegation.zone} lag"
+        detail = f"{len(lagging)} of {len(counted)} servers of {seen.delegation.zone} {'lags' if len(lagging) == 1 else 'lag'}"
         return PropagationVerdict(Spread.LAGGING, detail, values, lagging, silent, None, differs)
     if silent:
-        detail = f"{len(silent)} of {len(counted)} servers of {seen.delegation.zone} do not answer"
+        does = "does" if len(silent) == 1 else "do"
+        detail = f"{len(silent)} of {len(counted)} servers of {seen.delegation.zone} {does} not answer"
         return PropagationVerdict(Spread.UNKNOWN, detail, values, (), silent, None, differs)
     if not values and expected is None:
         detail = f"{len(answered)} of {len(answered)} servers of {seen.delegation.zone} have no such record"
@@ -113,12 +114,14 @@ def _judge_resolvers(
     if stale:
         waits = [view.ttl if view.ttl is not None else delegation.negative_ttl for view in stale]
         names = tuple(view.server for view in stale)
-        detail = f"{len(stale)} of {len(seen.resolvers)} resolvers still tell something older"
+        tell = "tells" if len(stale) == 1 else "tell"
+        detail = f"{len(stale)} of {len(seen.resolvers)} resolvers still {tell} something older"
         until = now + max(waits) * SLACK
         return PropagationVerdict(Spread.CACHED, detail, values, names, (), until, differs)
     if failing:
         told = tuple(f"{view.server}: {view.failure}" for view in failing)
-        detail = f"{len(failing)} of {len(seen.resolvers)} resolvers give no answer"
+        give = "gives" if len(failing) == 1 else "give"
+        detail = f"{len(failing)} of {len(seen.resolvers)} resolvers {give} no answer"
         if len(failing) == len(seen.resolvers):
             return PropagationVerdict(
                 Spread.UNKNOWN, detail, values, (), told, now + LONGEST_FAILURE, differs
@@ -127,7 +130,11 @@ def _judge_resolvers(
     what = "say the same" if values else "have no such record"
     detail = f"{len(seen.authorities)} of {len(seen.authorities)} servers of {delegation.zone} {what}"
     if seen.resolvers:
-        detail += f", and {len(seen.resolvers)} of {len(seen.resolvers)} resolvers"
+        detail += (
+            ", and so does the resolver"
+            if len(seen.resolvers) == 1
+            else f", and all {len(seen.resolvers)} resolvers"
+        )
     return PropagationVerdict(Spread.EVERYWHERE, detail, values, delegation_differs=differs)
 
 

@@ -189,6 +189,17 @@ def test_a_server_that_nobody_runs(world: World) -> None:
     assert failures["ns4.contoso.test"] == "its name has no address"
 
 
+def test_servers_that_only_the_zone_above_names_are_asked(world: World) -> None:
+    """Resolvers go where the zone above sends them, whatever the zone itself says."""
+    found = looked(
+        world(zone(7), zone(7, "new", "ns1", "ns2", "ns3"))
+    )  # the second one serves the zone above
+    assert found.verdict.delegation_differs == "only the zone above names ns3.contoso.test"
+    assert found.verdict.spread is Spread.UNKNOWN
+    assert found.verdict.detail == "1 of 3 servers of contoso.test does not answer"
+    assert "ns3.contoso.test (127.0.0.4)" in found.verdict.unreachable[0]
+
+
 def test_zone_below_a_cut(world: World) -> None:
     below = [
         "sub.contoso.test. 3600 IN SOA ns2.contoso.test. h.contoso.test. 3 7200 600 86400 300",
