@@ -298,9 +298,15 @@ def _fetch_findings(
             "STS-FILE-SYNTAX",
             domain,
             f"the policy is void: {policy.message}",
-            seen=shortened(fetch.body.decode("ascii", errors="replace")),
+            seen=shortened(_line_at(fetch.body.decode("ascii", errors="replace"), policy.position)),
             wanted=policy.expected,
         )
+
+
+def _line_at(text: str, position: int) -> str:
+    """Give the line that holds a place; what is missing at the end is missed in the last one."""
+    lines = text.rstrip("\r\n").split("\n")
+    return lines[min(text.count("\n", 0, position), len(lines) - 1)].rstrip("\r") or "an empty line"
 
 
 def _unseen(

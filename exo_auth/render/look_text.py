@@ -144,7 +144,8 @@ def _fetched(fetch: PolicyFetch) -> str:
     if not fetch.is_reached:
         return f"not looked at from here: {visible(fetch.detail)}"
     if fetch.fault is not None:
-        return f"{fetch.fault}: {visible(fetch.detail)}"
+        detail = visible(fetch.detail)
+        return detail if detail.startswith(fetch.fault) else f"{fetch.fault}: {detail}"
     certificate = fetch.certificate
     until = (
         f", certificate until {certificate.not_after:%Y-%m-%d} by {visible(certificate.issuer)}"

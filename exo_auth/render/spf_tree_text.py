@@ -34,11 +34,13 @@ def spf_tree_text(node: SpfNode, size: int, findings: Sequence[Finding], output:
             }
         )
     lines = [f"{node.domain}  {_record_text(node)}", *_branches(node, "")]
-    lines.append(
-        f"{total.lookups} of {MOST_LOOKUPS} lookups in the worst case; void lookups: {total.void4} of {MOST_VOID_LOOKUPS} "
-        f"for IPv4 senders, {total.void6} of {MOST_VOID_LOOKUPS} for IPv6 senders; {size} octets"
-    )
-    if total.is_open:
+    has_cost = isinstance(node.record, SpfRecord)
+    if has_cost:
+        lines.append(
+            f"{total.lookups} of {MOST_LOOKUPS} lookups in the worst case; void lookups: {total.void4} of {MOST_VOID_LOOKUPS} "
+            f"for IPv4 senders, {total.void6} of {MOST_VOID_LOOKUPS} for IPv6 senders; {size} octets"
+        )
+    if has_cost and total.is_open:
         lines.append(
             "some branches depend on the message or could not be looked up: their cost is not in the numbers"
         )

@@ -20,6 +20,7 @@ from exo_auth.facts.chain_of_trust import Judgement, Trust
 from exo_auth.facts.dns import Answer, FailureReason, Found, Hop, LookupFailed, Missing, MissingKind
 from exo_auth.facts.domain import Certificate, FetchFault, PolicyFetch
 from exo_auth.facts.tenant import AcceptedDomain, DkimSigningConfig, SelectorKey, TenantFacts, TenantRef
+from exo_auth.run.field_types import as_declared
 from exo_auth.run.snapshot_connections import connections_document, read_connections
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ def read(path: Path) -> Snapshot:
         raise InputError(f"{path} is no snapshot of this version", hint=f"its schema is not {SCHEMA}")
     try:
         return _snapshot(document)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is damaged: {type(error).__name__}: {error}", hint="save it again"
-        ) from None
+    except KeyError as error:
+        raise InputError(f"{path} is damaged: {error} is missing", hint="save it again") from None
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise InputError(f"{path} is damaged: {error}", hint="save it again") from None
 
 
 def _lines(parts: Iterable[str]) -> str:
@@ -102,14 +103,30 @@ def _lines(parts: Iterable[str]) -> str:
 
 def _snapshot(document: dict[str, Any]) -> Snapshot:
     tenant = document["tenant"]
-    return Snapshot(
+    taken = Snapshot(
         datetime.fromisoformat(document["taken_at"]),
         document["random_label"],
-        tuple(DomainName(name) for name in document["domains"]),
-        {(row["name"], row["type"]): _answer(row) for row in document["answers"]},
-        {(row["domain"], row["address"]): _fetch(row) for row in document["policies"]},
+        tuple(map(_name, document["domains"])),
+        {(_name(row["name"]).ascii, _text(row["type"])): _answer(row) for row in document["answers"]},
+        {(_name(row["domain"]).ascii, _text(row["address"])): _fetch(row) for row in document["policies"]},
         _tenant(tenant) if tenant is not None else None,
     )
+    strangers = (
+        set(taken.domains) - {row.name for row in taken.tenant.accepted_domains} if taken.tenant else ()
+    )
+    if strangers:
+        raise ValueError(f"{min(strangers, key=str)} is no domain of the tenant")
+    return as_declared(taken)
+
+
+def _name(text: Any) -> DomainName:
+    return as_declared(DomainName(text))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]} stands where a text belongs")
+    return value
 
 
 # Answers
@@ -143,24 +160,35 @@ def _answer_document(answer: Answer[Any]) -> dict[str, Any]:
 
 
 def _answer(row: dict[str, Any]) -> Answer[Any]:
-    via = tuple(Hop(DomainName(o), DomainName(t), timedelta(seconds=ttl)) for o, t, ttl in row.get("via", ()))
+    via = tuple(Hop(_name(o), _name(t), timedelta(seconds=ttl)) for o, t, ttl in row.get("via", ()))
     server = row.get("server")
     outcome = row["outcome"]
     if outcome == "found":
-        values = tuple(_value(value) for value in row["values"])
+        values = tuple(_fitting(_value(value), row["type"]) for value in row["values"])
         ttl = timedelta(seconds=row["ttl"])
-        return Found(values, ttl, via, server, row.get("authenticated", False), _judgement(row))
+        return as_declared(Found(values, ttl, via, server, row.get("authenticated", False), _judgement(row)))
     if outcome in {kind.value for kind in MissingKind}:
         negative = timedelta(seconds=row["ttl"]) if row["ttl"] is not None else None
-        return Missing(MissingKind(outcome), negative, via, server)
-    return LookupFailed(FailureReason(outcome), row["detail"], row["temporary"], via, server)
+        return as_declared(Missing(MissingKind(outcome), negative, via, server))
+    return as_declared(LookupFailed(FailureReason(outcome), row["detail"], row["temporary"], via, server))
+
+
+def _fitting(value: Any, rdtype: str) -> Any:
+    """Give a value back that answers a question of that type; raises TypeError for another."""
+    from exo_auth.lookup.wire import Caa, Mx, Soa, Tlsa
+
+    kinds: dict[str, type] = {"MX": Mx, "SOA": Soa, "TLSA": Tlsa, "CAA": Caa, "TXT": tuple}
+    kinds |= {"A": IPv4Address, "AAAA": IPv6Address, "CNAME": str, "NS": str, "PTR": str}
+    if rdtype in kinds and not isinstance(value, (kinds[rdtype], bytes)):
+        raise TypeError(f"{_value_document(value)} is no {rdtype}")
+    return value
 
 
 def _judgement(row: dict[str, Any]) -> Judgement | None:
     if (parts := row.get("judgement")) is None:
         return None
     status, zone, detail = parts
-    return Judgement(Trust(status), zone, detail)
+    return as_declared(Judgement(Trust(status), zone, detail))
 
 
 def _value_document(value: Any) -> Any:
@@ -195,7 +223,8 @@ def _value(document: Any) -> Any:
     if kind == "address":
         return ip_address(inner)
     made = {"mx": Mx, "soa": Soa, "tlsa": Tlsa, "caa": Caa}[kind]
-    return made(**{name: _value(part) if isinstance(part, dict) else part for name, part in inner.items()})
+    parts = {name: _value(part) if isinstance(part, dict) else part for name, part in inner.items()}
+    return as_declared(made(**parts))
 
 
 def _fetch_document(fetch: PolicyFetch) -> dict[str, Any]:
@@ -218,8 +247,8 @@ def _fetch(row: dict[str, Any]) -> PolicyFetch:
     certificate = None
     if row["certificate"] is not None:
         until, issuer, names = row["certificate"]
-        certificate = Certificate(datetime.fromisoformat(until), issuer, tuple(names))
-    return PolicyFetch(
+        certificate = as_declared(Certificate(datetime.fromisoformat(until), issuer, tuple(names)))
+    fetch = PolicyFetch(
         row["address"],
         FetchFault(row["fault"]) if row["fault"] is not None else None,
         row["detail"],
@@ -229,6 +258,7 @@ def _fetch(row: dict[str, Any]) -> PolicyFetch:
         base64.b64decode(row["body"], validate=True),
         certificate,
     )
+    return as_declared(fetch)
 
 
 # The tenant
@@ -249,7 +279,7 @@ def _tenant_document(tenant: TenantFacts) -> dict[str, Any]:
 def _tenant(document: dict[str, Any]) -> TenantFacts:
     clock = document["service_clock"]
     return TenantFacts(
-        TenantRef(document["tenant_id"], document["initial_domain"], document["cloud"]),
+        as_declared(TenantRef(document["tenant_id"], document["initial_domain"], document["cloud"])),
         tuple(map(_accepted, document["accepted_domains"])),
         tuple(map(_config, document["dkim_configs"])),
         service_clock=datetime.fromisoformat(clock) if clock else None,
@@ -277,7 +307,7 @@ def _accepted_document(row: AcceptedDomain) -> dict[str, Any]:
 
 def _accepted(document: dict[str, Any]) -> AcceptedDomain:
     flags: dict[str, Any] = {flag: bool(document[flag]) for flag in _FLAGS}
-    return AcceptedDomain(DomainName(document["name"]), document["domain_type"], **flags)
+    return as_declared(AcceptedDomain(_name(document["name"]), document["domain_type"], **flags))
 
 
 def _config_document(row: DkimSigningConfig) -> dict[str, Any]:
@@ -299,12 +329,12 @@ def _config_document(row: DkimSigningConfig) -> dict[str, Any]:
 
 def _config(document: dict[str, Any]) -> DkimSigningConfig:
     first, second = (
-        SelectorKey(name, DomainName(target) if target else None, size, key)
+        as_declared(SelectorKey(name, _name(target) if target else None, size, key))
         for name, target, size, key in document["selectors"]
     )
     created, rotate_on = document["key_created"], document["rotate_on"]
-    return DkimSigningConfig(
-        DomainName(document["domain"]),
+    config = DkimSigningConfig(
+        _name(document["domain"]),
         document["enabled"],
         document["status"],
         first,
@@ -315,3 +345,4 @@ def _config(document: dict[str, Any]) -> DkimSigningConfig:
         document["after"],
         document["is_default"],
     )
+    return as_declared(config)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from exo_auth.facts.connections import Connections, NotRead
 from exo_auth.facts.mail_flow import InboundConnector, OutboundConnector
+from exo_auth.run.field_types import as_declared
 
 Connector = TypeVar("Connector", OutboundConnector, InboundConnector)
 Row = TypeVar("Row")
@@ -42,7 +43,7 @@ def _listing_document(listing: tuple[Row, ...] | NotRead, write: Callable[[Row],
 def _listing(document: Any, read: Callable[[Any], Row]) -> tuple[Row, ...] | NotRead:
     if isinstance(document, Mapping):
         cmdlet, why = document["not_read"]
-        return NotRead(cmdlet, why)
+        return as_declared(NotRead(cmdlet, why))
     return tuple(map(read, document))
 
 
@@ -59,4 +60,4 @@ def _connector(kind: type[Connector], row: Mapping[str, Any]) -> Connector:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in row.items()
     }
-    return kind(**values)
+    return as_declared(kind(**values))

@@ -2,15 +2,21 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 from bench import Bench
 from terminal import Done, as_cron, in_process
 
+from exo_auth.errors import InputError
 from exo_auth.facts.domain import Subject
 from exo_auth.render.schema import schema_text
+from exo_auth.run import snapshot
+from exo_auth.run.check import CheckRequest, check_snapshot
+from exo_auth.run.config import load
 
 
 @pytest.fixture
@@ -171,6 +177,58 @@ def test_a_snapshot_tells_what_it_holds(cron: dict[str, str], tmp_path: Path) ->
     shown = valid(run(cron, f"snapshot show {file} -o json").out, "snapshot-show")
     assert shown["domains"] == ["fresh.example"]
     assert shown["answers"]["failed"] == 0  # type: ignore[index]
+
+
+def places(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Give the way to every part, of lists to the first two items."""
+    rows = document.items() if isinstance(document, dict) else enumerate(document[:2])
+    for key, part in rows:
+        yield (*path, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*path, key))
+
+
+def damaged(document: Any, path: tuple[Any, ...], part: object) -> Any:
+    """Give the document with another part at that place; None takes it away."""
+    copy = json.loads(json.dumps(document))
+    parent = copy
+    for key in path[:-1]:
+        parent = parent[key]
+    if part is None:
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = part
+    return copy
+
+
+def test_a_damaged_snapshot_is_refused_or_judged_and_never_breaks_the_program(
+    bench: Bench, cron: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "s.json"
+    run(cron, f"snapshot save {file} fresh.example")
+    document = json.loads(file.read_text())
+    kept: dict[str, Any] = {}  # one answer of each kind is enough
+    for row in document["answers"]:
+        kept.setdefault(f"{row['type']} {row['outcome']}", row)
+    document["answers"] = list(kept.values())
+    settings = load({}, environment=bench.environment, config_file=tmp_path / "none.yaml")
+    refused = judged = 0
+    for path in [
+        ("answers", at, *rest) for at in range(len(kept)) for rest in places(document["answers"][at])
+    ] + [path for path in places(document) if path[0] != "answers"]:
+        for part in (None, 5, "x", ["x"], {"a": 1}):
+            file.write_text(json.dumps(damaged(document, path, part)))
+            try:
+                taken = snapshot.read(file)
+            except InputError:
+                refused += 1
+                continue
+            try:
+                check_snapshot(settings, taken, (), CheckRequest(), lambda _report: None)
+            except InputError:
+                refused += 1
+            judged += 1
+    assert refused > judged > 0
 
 
 BAD = [  # command line, part of the message, reason

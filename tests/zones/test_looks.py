@@ -31,10 +31,20 @@ from exo_auth.checks.frameworks import (
     judge_rules,
     score_of,
 )
+from exo_auth.checks.mta_sts import check_mta_sts
 from exo_auth.checks.spf import txt_size
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Found, Seen, Txt
-from exo_auth.facts.domain import ALL_SUBJECTS, CaaRecord, DomainFacts, Exchanger, TlsaRecord, ZoneStart
+from exo_auth.facts.domain import (
+    ALL_SUBJECTS,
+    CaaRecord,
+    DomainFacts,
+    Exchanger,
+    MtaStsFacts,
+    PolicyFetch,
+    TlsaRecord,
+    ZoneStart,
+)
 from exo_auth.records import dkim
 from exo_auth.render.audit_text import audit_text, changed_rules_text, compare_text
 from exo_auth.render.findings import whole_text, writer_for
@@ -138,6 +148,27 @@ def test_beside_a_baseline_nothing_new_is_no_praise() -> None:
         assert praise in whole_text([report], writer_for(output, NOW))
         beside = whole_text([report], writer_for(output, NOW, beside_baseline=True))
         assert (praise in beside, word in beside) == (False, True), output
+
+
+LINES = [  # text of a policy, what is shown of it, reason
+    ("version: STSv1\r\nmode : enforce\r\nmx: a.example\r\n", "mode : enforce", "the line of the fault"),
+    (
+        "version: STSv1\nmode: enforce\nmx: a.example\n",
+        "mx: a.example",
+        "the last one where a line is missing",
+    ),
+    ("<html>\n<body>\n", "<html>", "a web page"),
+    ("", "an empty line", "nothing"),
+]
+
+
+@pytest.mark.parametrize(("body", "shown", "reason"), LINES, ids=[row[2] for row in LINES])
+def test_of_a_void_policy_the_faulty_line_is_shown(body: str, shown: str, reason: str) -> None:
+    found = Found((Txt((b"v=STSv1; id=1;",)),), timedelta(hours=1))
+    fetch = PolicyFetch("192.0.2.1", status=200, media_type="text/plain", body=body.encode())
+    facts = DomainFacts(DomainName("a.example"), mta_sts=MtaStsFacts(found, fetches=(fetch,)))
+    (void,) = [one for one in check_mta_sts(facts, NOW) if one.code == "STS-FILE-SYNTAX"]
+    assert void.seen == shown, reason
 
 
 VALUES = [  # a value that DNS gave, as evidence shows it
