@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,12 +16,14 @@ from exo_auth.cli.consent import approved, need_consent
 from exo_auth.cli.hooked import hooked
 from exo_auth.cli.options import Common, OutputFormat, Writing
 from exo_auth.cli.showing import check_formats, report_plan, report_run, show_plan, show_report
-from exo_auth.cli.talk import note, progress
+from exo_auth.cli.talk import note, progress, warner
 from exo_auth.cli.writing import plan_exit_code
 
 if TYPE_CHECKING:
     from exo_auth.cli.dns import Wishes
     from exo_auth.plan.plan import Plan
+    from exo_auth.run.hands import Listing
+    from exo_auth.run.keys_in_use import KeysInUse
     from exo_auth.run.settings import Settings
 
 
@@ -88,6 +91,7 @@ def apply_records(common: Common, writing: Writing, settings: Settings, make: Ca
             say=progress(common),
             sleep=time.sleep,
             after_change=listeners.after_change,
+            keys=_keys(common, settings),
         )
         report = choice.whole(report)
         listeners.applied(report)
@@ -107,6 +111,20 @@ def undo_records(common: Common, writing: Writing, settings: Settings, run: str,
     def way_back() -> Plan:
         lines = tuple(read(journal))  # under the lock: the run may have been at work until now
         plan = plan_undo(open_zones(settings), lines, run, datetime.now(UTC), only)
-        return hold_out_of_order(plan, RecordGate(settings), frozenset({"MX", "TXT"}))
+        gate = RecordGate(settings, keys=_keys(common, settings))
+        return hold_out_of_order(plan, gate, frozenset({"MX", "TXT", "CNAME"}))
 
     apply_records(common, writing, settings, way_back)
+
+
+def _keys(common: Common, settings: Settings) -> KeysInUse:
+    """Ask the tenant which keys it signs with, where there is one and a way to sign in; only when it matters."""
+    from exo_auth.cli.check import is_of_tenant
+    from exo_auth.run.keys_in_use import KeysInUse
+    from exo_auth.run.session import ReadingSession
+
+    def listing() -> Listing:
+        with ReadingSession(settings, os.environ, warn=warner(common), say=progress(common)) as session:
+            return session.reader.dkim_listing()
+
+    return KeysInUse(listing if is_of_tenant(settings, no_sign_in=False) else None)

@@ -55,6 +55,8 @@ def undo(
 def _plan(session: WritingSession, run: str, only: str) -> Plan:
     from exo_auth.facts.tenant import TenantRef
     from exo_auth.run.journal import FILE_NAME, read
+    from exo_auth.run.keys_in_use import KeysInUse
+    from exo_auth.run.record_gate import RecordGate, hold_out_of_order
     from exo_auth.run.undo import plan_undo
 
     path = session.state / FILE_NAME
@@ -62,4 +64,6 @@ def _plan(session: WritingSession, run: str, only: str) -> Plan:
         raise InputError("this tenant has no journal here", hint="give the --state-dir of that run")
     settings = session.settings
     tenant = TenantRef(session.tenant_id, settings.initial_domain or settings.tenant, settings.cloud.name)
-    return plan_undo(read(path), run, tenant, session.clock.now(), only)
+    plan = plan_undo(read(path), run, tenant, session.clock.now(), only)
+    gate = RecordGate(settings, session.clock.now, KeysInUse(session.reader.dkim_listing))
+    return hold_out_of_order(plan, gate, frozenset({"CNAME"}))

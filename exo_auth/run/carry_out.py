@@ -208,10 +208,12 @@ def _trades(session: WritingSession, plan: Plan) -> dict[str, Trade]:
     has_zones = session.settings.octodns_config is not None
     if OCTODNS in sent or (has_zones and not sent.isdisjoint(DNSSEC_CMDLETS | DANE_CMDLETS)):
         from exo_auth.run.dns_changes import DnsTrade, open_zones
+        from exo_auth.run.keys_in_use import KeysInUse
         from exo_auth.run.record_gate import RecordGate
 
         zones = open_zones(session.settings)
-        trades[OCTODNS] = DnsTrade(zones, RecordGate(session.settings, session.clock.now))
+        keys = KeysInUse(session.reader.dkim_listing)
+        trades[OCTODNS] = DnsTrade(zones, RecordGate(session.settings, session.clock.now, keys))
     return {cmdlet: InOrder(trade, session, zones) for cmdlet, trade in trades.items()}
 
 

@@ -28,6 +28,7 @@ from exo_auth.run.in_flight import settle
 from exo_auth.run.interrupt import Interrupt
 from exo_auth.run.journal import Journal, JournalLine
 from exo_auth.run.journal_place import journal_of_dns
+from exo_auth.run.keys_in_use import KeysInUse
 from exo_auth.run.lock import tenant_lock
 from exo_auth.run.record_export import PARKED_SPF, DomainRecords
 from exo_auth.run.record_gate import RecordGate
@@ -342,6 +343,7 @@ def publish(
     say: Callable[[str], None],
     sleep: Callable[[float], None],
     after_change: AfterChange = lambda _sent: None,
+    keys: KeysInUse | None = None,
 ) -> RunReport:
     """Apply a plan of DNS records, and tell of each change. The caller holds the lock."""
     journal = Journal.open(journal_of_dns(settings))
@@ -357,6 +359,6 @@ def publish(
             lambda: interrupt.exit_code,
             patience=Patience(timedelta(seconds=2), timedelta(seconds=30)),
         )
-        trades = {OCTODNS: DnsTrade(open_zones(settings), RecordGate(settings))}
+        trades = {OCTODNS: DnsTrade(open_zones(settings), RecordGate(settings, keys=keys or KeysInUse()))}
         notes = settle(journal.lines, trades, tools)
         return replace(apply_with_trades(plan, trades, tools), notes=notes)

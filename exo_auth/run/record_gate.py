@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from exo_auth.checks.dmarc_policy import judge
 from exo_auth.checks.gates import SUBJECTS, Gate
+from exo_auth.checks.tenant import PARKED_SPF
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ExoAuthError, RecordSyntaxError
 from exo_auth.facts.dns import Found
 from exo_auth.facts.domain import MailHost, Subject
 from exo_auth.plan.change import Blockage, Change, Deferral, Verb
+from exo_auth.plan.dependence import blocker
 from exo_auth.plan.dmarc_edit import is_stricter
 from exo_auth.plan.outcome import Result
 from exo_auth.plan.plan import Plan
@@ -25,10 +28,11 @@ from exo_auth.plan.record_order import (
     why_id_must_wait,
     why_mx_must_wait,
 )
-from exo_auth.records import dmarc, mta_sts
-from exo_auth.records.dmarc import DmarcRecord
+from exo_auth.records import dmarc, mta_sts, spf
+from exo_auth.records.dmarc import DmarcRecord, Policy
 from exo_auth.run.journal import read
 from exo_auth.run.journal_place import journals_here
+from exo_auth.run.keys_in_use import KeysInUse
 from exo_auth.run.policy_records import facts_of, gate_refusal, policy_in_force, served_policy
 from exo_auth.run.resolvers import resolver_for
 from exo_auth.run.service_clock import utc_now
@@ -41,6 +45,7 @@ class RecordGate:
 
     settings: Settings
     clock: Callable[[], datetime] = utc_now
+    keys: KeysInUse = field(default_factory=KeysInUse)
 
     def held(self, change: Change, *, parked: bool = False) -> Held:
         """Say why a set must not be published now, None where it may; what could not be looked at holds it, too.
@@ -50,8 +55,12 @@ class RecordGate:
         owner, rdtype = str(change.parameters["name"]), str(change.parameters["type"])
         before, after = (tuple(map(str, state["values"])) for state in (change.before, change.after))
         try:
+            if rdtype == "CNAME":
+                return self.keys.held(change)
             if rdtype == "MX":
                 return self._mx(DomainName(owner), before, after)
+            if rdtype == "TXT" and _names_senders(before) and not any(map(spf.looks_like, after)):
+                return _senders(self.settings, DomainName(owner))
             if rdtype == "TXT" and owner.startswith("_mta-sts."):
                 return _id(self.settings, DomainName(owner.removeprefix("_mta-sts.")), before, after)
             if rdtype == "TXT" and owner.startswith("_dmarc.") and not parked:
@@ -101,11 +110,16 @@ class RecordGate:
 
 
 def hold_out_of_order(plan: Plan, gate: RecordGate, types: frozenset[str]) -> Plan:
-    """Take the sets of these types out of a plan that must not be published now; each gets the reason in its place."""
+    """Take the sets of these types out of a plan that must not be published now; each gets the reason in its place.
+
+    What builds on a change before it in the plan is asked about when it is sent: things are otherwise then.
+    """
     changes: list[Change] = []
     deferrals, blockages = list(plan.deferrals), list(plan.blockages)
     for change in plan.changes:
         is_asked = change.cmdlet == OCTODNS and change.parameters["type"] in types
+        if is_asked and change.parameters["type"] != "MX" and _waits_for_others(change):
+            is_asked = blocker(change, changes) is None
         held = gate.held(change) if is_asked else None
         if isinstance(held, Deferral):
             deferrals.append(held)
@@ -114,6 +128,11 @@ def hold_out_of_order(plan: Plan, gate: RecordGate, types: frozenset[str]) -> Pl
         else:
             changes.append(change)
     return replace(plan, changes=tuple(changes), deferrals=tuple(deferrals), blockages=tuple(blockages))
+
+
+def _waits_for_others(change: Change) -> bool:
+    """May a set go as soon as signing has ended, or the policy acts no more, in the same plan?"""
+    return change.parameters["type"] == "CNAME" or not str(change.parameters["name"]).startswith("_")
 
 
 async def _hosts(settings: Settings, names: Iterable[str], *, wants_tlsa: bool) -> tuple[MailHost, ...]:
@@ -138,6 +157,27 @@ def _policy(settings: Settings, domain: DomainName, before: tuple[str, ...], aft
     facts = facts_of(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE])
     refusal = gate_refusal(facts, Gate.DMARC_ENFORCE)
     return Blockage(domain, Verb.PUBLISH, refusal, (), is_unknown=False) if refusal else None
+
+
+def _names_senders(values: tuple[str, ...]) -> bool:
+    return any(spf.looks_like(text) and text.strip().lower() != PARKED_SPF for text in values)
+
+
+def _senders(settings: Settings, domain: DomainName) -> Held:
+    """An SPF record stays while receivers act by DMARC on what does not pass (RFC 7489 §6.3)."""
+    facts = facts_of(settings, domain, frozenset({Subject.DMARC})).dmarc
+    if facts is None:
+        return None
+    if facts.walk.failure:
+        raise CannotLook(f"the DMARC policy of {domain} could not be looked up: {facts.walk.failure}")
+    policy = judge(facts.walk).policy
+    if policy in (None, Policy.NONE):
+        return None
+    reason = (
+        f"{domain} TXT: its DMARC policy is {policy}, and without an SPF record senders would lose mail; "
+        "first take the policy back"
+    )
+    return Blockage(domain, Verb.PUBLISH, reason, (), is_unknown=False)
 
 
 def _dmarc(values: tuple[str, ...]) -> DmarcRecord | None:
