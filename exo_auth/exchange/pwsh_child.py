@@ -118,13 +118,13 @@ class PwshChild:
             stdin.close()
         self._port.settimeout(_LOOK)
         while self._connection is None:
-            with suppress(TimeoutError):
-                self._meet(self._port.accept()[0])
-                continue
-            if self._process.poll() is not None:
-                raise PwshEndedError(self._how_it_ended())
             if time.monotonic() > deadline:
                 raise TimeoutError
+            try:
+                self._meet(self._port.accept()[0])
+            except TimeoutError:
+                if self._process.poll() is not None:
+                    raise PwshEndedError(self._how_it_ended()) from None
         self._port.close()
 
     def send(self, document: Mapping[str, Any]) -> None:
