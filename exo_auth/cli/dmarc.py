@@ -135,15 +135,25 @@ def generate(
         bool | None,
         typer.Option("--strict/--relaxed", envvar="EXO_AUTH_DMARC_STRICT", help="Alignment of both."),
     ] = None,
+    rules: Annotated[
+        str,
+        typer.Option(
+            "--rules",
+            metavar="NAME",
+            envvar="EXO_AUTH_RULES",
+            help="ietf, cisa, cis, microsoft, parked: who says what comes next.",
+        ),
+    ] = "ietf",
 ) -> None:
     """Make the record from the published one, with the tags of RFC 9989 only, and say what receivers will do.
 
-    A stricter policy is refused (exit code 3) while SPF or DKIM are not in order.
+    By the rules of cisa, cis and microsoft the next step to reject is taken where --policy names none; parked refuses
+    everything at once. A stricter policy is refused (exit code 3) while SPF or DKIM are not in order.
 
     Example:  exo-auth dmarc generate contoso.com --policy quarantine --rua mailto:dmarc@contoso.com
     """
     from exo_auth.cli.records import show_changes
-    from exo_auth.plan.dmarc_edit import DmarcWish, policy_named
+    from exo_auth.plan.dmarc_edit import DmarcWish, policy_named, rules_named
     from exo_auth.run.policy_records import generate_dmarc
 
     settings = common.settings()
@@ -155,7 +165,7 @@ def generate(
         tuple(ruf or ()),
         strict,
     )
-    show_changes(settings, [generate_dmarc(settings, domain, wish)])
+    show_changes(settings, [generate_dmarc(settings, domain, wish, rules_named(rules))])
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from exo_auth.checks.entry import Profile
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.plan.record_set import RecordSet
@@ -24,6 +25,33 @@ class DmarcWish:
     rua: tuple[str, ...] = ()
     ruf: tuple[str, ...] = ()
     strict: bool | None = None  # alignment of both
+
+
+def by_rules(rules: Profile, live: DmarcRecord | None, wish: DmarcWish) -> DmarcWish:
+    """Put in what the wish leaves open and an authority asks for: the next step, never two at once.
+
+    CISA, CIS and Microsoft want reject in the end; RFC 9989 §7.4 leaves that to who knows how the domain is used; a parked
+    domain refuses at once.
+    """
+    if rules is Profile.PARKED:
+        return replace(
+            wish,
+            policy=wish.policy or Policy.REJECT,
+            subdomain_policy=wish.subdomain_policy or Policy.REJECT,
+            nonexistent_policy=wish.nonexistent_policy or Policy.REJECT,
+        )
+    if rules is Profile.IETF or wish.policy is not None or live is None or live.policy is None:
+        return wish
+    order = sorted(ORDER, key=lambda policy: ORDER[policy])
+    return replace(wish, policy=order[min(ORDER[live.policy] + 1, len(order) - 1)])
+
+
+def rules_named(word: str) -> Profile:
+    """Read whose rules count; raises InputError."""
+    try:
+        return Profile(word.lower())
+    except ValueError:
+        raise InputError(f"there are no rules “{word}”", hint=f"one of {', '.join(Profile)}") from None
 
 
 def wished(live: DmarcRecord | None, wish: DmarcWish) -> tuple[DmarcRecord, tuple[str, ...]]:
@@ -83,6 +111,11 @@ def effects(new: DmarcRecord, old: DmarcRecord | None) -> tuple[str, ...]:
     share = dict(old.historic).get("pct") if old is not None else None
     if share is not None and share != "100":
         said.append(f"pct={share} is dropped: RFC 9989 receivers applied the policy to all mail already")
+    if policy is Policy.REJECT and (old is None or old.policy is not Policy.REJECT):
+        said.append(
+            "receivers that refuse at once refuse what mailing lists changed, too: RFC 9989 §7.4 wants a month each of none and "
+            "quarantine before, and no reject where people write to lists"
+        )
     if not new.rua:
         said.append("without rua nobody reports: failures stay unseen")
     return tuple(said)

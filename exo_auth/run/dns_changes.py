@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exo_auth.checks.finding import DnsRecord
+from exo_auth.checks.parked import SPF as PARKED_SPF
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError, PublishError
 from exo_auth.facts.tenant import TenantRef
@@ -30,7 +31,7 @@ from exo_auth.run.journal import Journal, JournalLine
 from exo_auth.run.journal_place import journal_of_dns
 from exo_auth.run.keys_in_use import KeysInUse
 from exo_auth.run.lock import tenant_lock
-from exo_auth.run.record_export import PARKED_SPF, DomainRecords
+from exo_auth.run.record_export import DomainRecords
 from exo_auth.run.record_gate import RecordGate
 from exo_auth.run.run_id import new_run_id
 from exo_auth.run.settings import Settings

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from exo_auth.checks import parked
+from exo_auth.checks.entry import Profile
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.gates import SUBJECTS, Gate, judge_gate
 from exo_auth.checks.mta_sts import policy_of
@@ -17,7 +19,15 @@ from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, InputError, RecordSyntaxError
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.domain import DomainFacts, MtaStsFacts, Subject
-from exo_auth.plan.dmarc_edit import DmarcWish, effects, is_stricter, same_record, text_of, wished
+from exo_auth.plan.dmarc_edit import (
+    DmarcWish,
+    by_rules,
+    effects,
+    is_stricter,
+    same_record,
+    text_of,
+    wished,
+)
 from exo_auth.plan.receiver_effects import mta_sts_effects, size_of, tls_rpt_effects
 from exo_auth.plan.record_set import RecordChange
 from exo_auth.records import dmarc, mta_sts, mta_sts_policy, tls_rpt
@@ -45,10 +55,21 @@ ABOUT_TO_CHANGE = frozenset(  # what the change itself heals
 TESTING_TTL = 300  # of the TXT record while the policy moves
 
 
-def generate_dmarc(settings: Settings, name: str, wish: DmarcWish) -> RecordChange:
-    """Make the record at `_dmarc` from the published one. Enforcement is refused while its gate is closed."""
+def generate_dmarc(
+    settings: Settings, name: str, wish: DmarcWish, rules: Profile = Profile.IETF
+) -> RecordChange:
+    """Make the record at `_dmarc` from the published one, by somebody's rules.
+
+    Enforcement is refused while its gate is closed; of a parked domain, while its SPF lets anybody send.
+    """
     domain = DomainName.parse_lookup(name)
-    return gated_dmarc_change(facts_of(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE]), wish)
+    facts = facts_of(settings, domain, SUBJECTS[Gate.DMARC_ENFORCE])
+    wish = by_rules(rules, _at_name(facts), wish)
+    change = gated_dmarc_change(facts, wish)
+    if not change.refusal or rules is not Profile.PARKED:
+        return change
+    is_shut = parked.SPF in published(domain, _needed(facts.txt))
+    return replace(change, refusal="" if is_shut else f"publish {parked.SPF} first: somebody may still send")
 
 
 def gated_dmarc_change(facts: DomainFacts, wish: DmarcWish) -> RecordChange:
@@ -59,9 +80,13 @@ def gated_dmarc_change(facts: DomainFacts, wish: DmarcWish) -> RecordChange:
 
 def policy_at(facts: DomainFacts) -> Policy | None:
     """Give the policy that stands at `_dmarc` of the domain itself, None for none; raises CannotLook."""
-    texts = published(facts.domain.child("_dmarc"), _needed(facts.dmarc).at_name)
-    record = _published_dmarc(tuple(text for text in texts if dmarc.looks_like(text)))
+    record = _at_name(facts)
     return record.policy if record is not None else None
+
+
+def _at_name(facts: DomainFacts) -> DmarcRecord | None:
+    texts = published(facts.domain.child("_dmarc"), _needed(facts.dmarc).at_name)
+    return _published_dmarc(tuple(text for text in texts if dmarc.looks_like(text)))
 
 
 def dmarc_change(facts: DomainFacts, wish: DmarcWish) -> tuple[RecordChange, bool]:

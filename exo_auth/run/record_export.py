@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.gates import SUBJECTS, Gate
+from exo_auth.checks.parked import SPF as PARKED_SPF
 from exo_auth.checks.zone import is_exchange_online
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ExoAuthError
@@ -41,7 +42,6 @@ LOOKED_AT: dict[Part, frozenset[Subject]] = {  # what each part is made from
     Part.TLS_RPT: frozenset({Subject.TLS_RPT}),
     Part.POLICY_HOST: frozenset(),
 }
-PARKED_SPF = "v=spf1 -all"
 NO_EXCHANGER = "the mail exchanger is named in the admin centre (Domains, DNS records); it is not guessed"
 NO_KEYS = (
     "the DKIM CNAMEs are named by the tenant when it has keys: exo-auth dkim enable -d {domain} makes them"

@@ -121,6 +121,13 @@ ORDERS: list[tuple[str, Prepare, str, int, str]] = [  # what, how it comes about
         "dmarc-enforce",
     ),
     (
+        "a parked domain's policy before its SPF",
+        nothing,
+        "dmarc generate unsigned.example --rules parked",
+        3,
+        "publish v=spf1 -all first",
+    ),
+    (
         "removal of an include that a sender needs",
         nothing,
         "dns apply used.example --parked --yes",

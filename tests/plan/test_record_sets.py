@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from exo_auth.checks.entry import Profile
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError
 from exo_auth.plan.dmarc_edit import (
     DmarcWish,
     authorizations,
+    by_rules,
     effects,
     is_stricter,
     policy_named,
+    rules_named,
     text_of,
     wished,
 )
@@ -114,12 +117,32 @@ def test_dmarc_records(live: str, wish: DmarcWish, result: str, reason: str) -> 
     assert dmarc.parse(text_of(record)) == record
 
 
+RULES = [  # whose rules, what is published, what is asked for, what comes
+    (Profile.IETF, "v=DMARC1; p=none", DmarcWish(), "v=DMARC1; p=none", "the RFC leaves it to you"),
+    (Profile.CISA, "v=DMARC1; p=none", DmarcWish(), "v=DMARC1; p=quarantine", "one step"),
+    (Profile.CIS, "v=DMARC1; p=quarantine", DmarcWish(), "v=DMARC1; p=reject", "the next"),
+    (Profile.MICROSOFT, "v=DMARC1; p=reject", DmarcWish(), "v=DMARC1; p=reject", "no further"),
+    (Profile.MICROSOFT, "v=DMARC1; p=none", DmarcWish(Policy.NONE), "v=DMARC1; p=none", "what is asked for counts"),
+    (Profile.CISA, "", DmarcWish(), "v=DMARC1; p=none", "observation comes first"),
+    (Profile.PARKED, "", DmarcWish(), "v=DMARC1; p=reject; sp=reject; np=reject", "at once"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rules", "live", "wish", "result", "reason"), RULES, ids=[row[4] for row in RULES])
+def test_whose_rules_count(rules: Profile, live: str, wish: DmarcWish, result: str, reason: str) -> None:
+    old = dmarc.parse(live) if live else None
+    record, _ = wished(old, by_rules(rules, old, wish))
+    assert text_of(record) == result, reason
+
+
 def test_what_receivers_will_do_is_said() -> None:
     old = dmarc.parse("v=DMARC1; p=quarantine; pct=10; rua=mailto:d@x.example")
     new, _ = wished(old, DmarcWish(Policy.REJECT, nonexistent_policy=Policy.REJECT))
     said = " ".join(effects(new, old))
     assert "reject for the domain" in said
     assert "pct=10 is dropped" in said
+    assert "RFC 9989 §7.4" in said
+    assert "§7.4" not in " ".join(effects(new, new))
     assert "names that do not exist" in said
     assert is_stricter(new, old)
     assert not is_stricter(old, new)
@@ -133,6 +156,8 @@ def test_bad_words() -> None:
     with pytest.raises(InputError, match="no policy"):
         policy_named("block")
     assert policy_named("") is None
+    with pytest.raises(InputError, match="no rules"):
+        rules_named("nist")
 
 
 def test_authorization_records() -> None:

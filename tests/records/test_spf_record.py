@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,12 +50,20 @@ REFUSED = [  # text, position, part, reason
 ]
 
 
+def without_places(record: spf.SpfRecord) -> spf.SpfRecord:
+    """Leave out where each term stood, and how it was written."""
+    mechanisms = (replace(one, position=0, text="") for one in record.mechanisms)
+    return spf.SpfRecord(
+        tuple(mechanisms), tuple(replace(one, position=0, text="") for one in record.modifiers)
+    )
+
+
 @pytest.mark.parametrize(("text", "rendered", "reason"), READ, ids=[row[2] for row in READ])
 def test_reads_and_writes(text: str, rendered: str | None, reason: str) -> None:
     record = spf.parse(text)
     if rendered is not None:
         assert spf.render(record) == rendered, reason
-    assert [m.name for m in spf.parse(spf.render(record)).mechanisms] == [m.name for m in record.mechanisms]
+    assert without_places(spf.parse(spf.render(record))) == without_places(record)
 
 
 @pytest.mark.parametrize(("text", "position", "part", "reason"), REFUSED, ids=[row[3] for row in REFUSED])
