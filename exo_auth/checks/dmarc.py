@@ -300,6 +300,15 @@ def old_verdict(domain: DomainName, facts: DmarcFacts) -> DmarcVerdict:
     return DmarcVerdict(organizational, step.name, step.record, policy, tag if policy else "")
 
 
+def old_policy_below(facts: DmarcFacts) -> Policy | None:
+    """Give the policy of subdomains without a record as receivers of RFC 7489 see it; they know no np."""
+    steps = {step.name: step for step in (*facts.walk.steps, *([facts.old_step] if facts.old_step else ()))}
+    step = steps.get(facts.psl_organizational)
+    if step is None or not isinstance(step.record, DmarcRecord):
+        return None
+    return step.record.applies(is_subdomain=True, exists=True)  # RFC 7489 §6.6.3
+
+
 def _models_differ(domain: DomainName, facts: DmarcFacts) -> Iterator[Finding]:
     """Tell where receivers of the two models end at different records.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exo_auth.domain_name import DomainName
-from exo_auth.facts.dmarc import DmarcWalk
+from exo_auth.facts.dmarc import DmarcWalk, WalkStep
 from exo_auth.records.dmarc import DmarcRecord, Policy
 
 
@@ -53,6 +53,15 @@ def judge(walk: DmarcWalk) -> DmarcVerdict:
             organizational, name, record, policy.one_level_down, tag, f"t=y lowers {policy} by one level"
         )
     return DmarcVerdict(organizational, name, record, policy, tag)
+
+
+def judge_below(walk: DmarcWalk, *, exists: bool) -> DmarcVerdict:
+    """Say what governs names right below the author domain that have no record of their own.
+
+    `exists` tells names that exist from those that do not, which np is for.
+    """
+    name = DomainName(f"below.{walk.author.ascii}")
+    return judge(replace(walk, author=name, steps=(WalkStep(name), *walk.steps), exists=exists))
 
 
 def _public_suffix(walk: DmarcWalk) -> DomainName | None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from exo_auth.checks.dane import dane_steps
-from exo_auth.checks.dmarc import old_verdict
-from exo_auth.checks.dmarc_policy import judge, organizational_domain
+from exo_auth.checks.dmarc import old_policy_below, old_verdict
+from exo_auth.checks.dmarc_policy import judge, judge_below, organizational_domain
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.mta_sts import policy_of
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
@@ -30,16 +30,36 @@ def dmarc_show_text(facts: DomainFacts, findings: Sequence[Finding], output: str
                 "schema": "exo-auth/dmarc-show/1",
                 "domain": facts.domain.ascii,
                 "records": _texts(dmarc.at_name),
-                "rfc9989": verdict_document(new),
-                "rfc7489": verdict_document(old),
+                "rfc9989": {**verdict_document(new), **_below(dmarc)[0]},
+                "rfc7489": {**verdict_document(old), **_below(dmarc)[1]},
                 "destinations": _destinations(dmarc),
                 "findings": findings_list(findings),
             }
         )
     lines = [f"_dmarc.{facts.domain}  {_told(dmarc.at_name)}"]
     lines += [f"RFC 9989: {verdict_sentence(new)}", f"RFC 7489: {verdict_sentence(old)}"]
+    lines += _below_lines(dmarc)
     lines += [f"reports: {to['uri']}  {to['state']}" for to in _destinations(dmarc)]
     return "\n".join([*lines, *findings_lines(findings)])
+
+
+def _below(dmarc: DmarcFacts) -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """Give the policies of names below the domain, by RFC 9989 and by RFC 7489."""
+    if dmarc.walk.failure:
+        return {"subdomains": None, "nonexistent": None}, {"subdomains": None, "nonexistent": None}
+    exist, absent = (judge_below(dmarc.walk, exists=exists).policy for exists in (True, False))
+    old = old_policy_below(dmarc)
+    return {"subdomains": exist, "nonexistent": absent}, {"subdomains": old, "nonexistent": old}
+
+
+def _below_lines(dmarc: DmarcFacts) -> list[str]:
+    new, old = _below(dmarc)
+    if not any((*new.values(), *old.values())):
+        return []
+    return [
+        f"{what}: {new[key] or 'no policy'} by RFC 9989, {old[key] or 'no policy'} by RFC 7489"
+        for what, key in (("subdomains", "subdomains"), ("subdomains that do not exist", "nonexistent"))
+    ]
 
 
 def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
