@@ -23,7 +23,7 @@ def choose_way(flow: MailFlow, wish: PartnerWish) -> tuple[str, str]:
         return "connector", "what comes in is meant, too"
     if any(one.name == wish.name for one in flow.outbound):
         return "connector", "it carries this mail already"
-    return "rule", "encryption alone is asked for, and a rule can audit before it acts"
+    return "rule", "encryption alone is asked for, and a rule can audit first"
 
 
 def conflicts(flow: MailFlow, wish: PartnerWish) -> tuple[str, ...]:

@@ -158,7 +158,7 @@ def plan_partners(
         how, why = (given.how, "") if given.how else choose_way(flow, given)
         wish, kept = no_weaker(flow, replace(given, how=how))
         made, held = plan_partner(flow, wish)
-        made = [replace(one, because=f"{one.because}; a {how}, as {why}") for one in made] if why else made
+        made = [replace(one, because=f"{one.because} ({why})") for one in made] if why else made
         parts.told += (*kept, *weaknesses(flow, wish))
         if made:
             say(f"looking at {wish.partner.unicode}")

@@ -22,6 +22,7 @@ class Key:
     words: tuple[str, ...] = ()
     is_list: bool = False
     is_duration: bool = False
+    is_needed: bool = False
 
 
 KEYS: Mapping[str, str] = {  # of the file
@@ -73,7 +74,7 @@ WITH: Mapping[str, Mapping[str, Key]] = {  # what each kind of stage takes
         "observe": Key("How long testing must have stood before enforce.", "14d", is_duration=True),
     },
     "enforce-tls": {
-        "partners": Key("Mail domains of partners.", is_list=True),
+        "partners": Key("Mail domains of partners.", is_list=True, is_needed=True),
         "mode": Key(
             "Audit or Enforce. Without it a new rule audits, and one that stands stays as it is.",
             words=("audit", "enforce"),

@@ -164,7 +164,7 @@ class _Reader:
         return Stage(
             entries["name"].value.text if "name" in entries else kind,
             kind,
-            self._told(WITH[kind], given),
+            self._told(WITH[kind], given, node),
             self.patterns(entries.get("domains")),
             self.patterns(entries.get("except")),
             self._gates(entries.get("gate")),
@@ -192,11 +192,16 @@ class _Reader:
         except InputError as bad:
             raise _wrong(node, self.file, bad.message, bad.hint or "") from None
 
-    def _told(self, keys: Mapping[str, Key], given: Mapping[str, Entry]) -> dict[str, tuple[str, ...]]:
+    def _told(
+        self, keys: Mapping[str, Key], given: Mapping[str, Entry], stage: Node
+    ) -> dict[str, tuple[str, ...]]:
         """Read what stands behind the keys of `with`; what was left out, or is empty, has its default."""
         found = {}
         for name, key in keys.items():
             values = self._values(given[name].value, name, key) if name in given else ()
+            if key.is_needed and not values:  # an empty variable must not come to mean that all is well
+                node = given[name].value if name in given else stage
+                raise _wrong(node, self.file, f"“{name}” names nobody", f"write {name}: [fabrikam.com]")
             if values or key.default:
                 found[name] = values or tuple(key.default.split(", "))
         return found

@@ -57,12 +57,14 @@ def _described(abouts: Mapping[str, str], shapes: Mapping[str, dict[str, Any]]) 
 
 
 def _stage(kind: str) -> dict[str, Any]:
+    needed = [name for name, key in WITH[kind].items() if key.is_needed]
     shapes: dict[str, dict[str, Any]] = {
         "name": {"type": "string"},
         "do": {"const": kind},
         "with": {
             "type": "object",
             "properties": {name: _value(key) for name, key in WITH[kind].items()},
+            "required": needed,
             "additionalProperties": False,
         },
     }
@@ -71,7 +73,7 @@ def _stage(kind: str) -> dict[str, Any]:
         shapes |= {"domains": _DOMAINS, "except": _DOMAINS, "after": _DURATION, "gate": gates}
     return {
         "properties": _described(STAGE_KEYS, shapes),
-        "required": ["do"],
+        "required": ["do", *(["with"] if needed else [])],
         "additionalProperties": False,
     }
 

@@ -115,6 +115,12 @@ WRONG = [  # text, message, reason
         "p:2:41: “to” is one value",
         "two values, of which one would be overlooked",
     ),
+    ("version: 1\nstages: [{do: enforce-tls}]\n", "p:2:10: “partners” names nobody", "with nobody"),
+    (
+        "version: 1\nstages: [{do: enforce-tls, with: {mode: Audit}}]\n",
+        "p:2:10: “partners” names nobody",
+        "nor here",
+    ),
     ("version: 1\ndo: rotate\ntags: [a]\n", "p:3:7: tags must be a mapping", "tags in a list"),
     ("version: 1\ndo: rotate\ntags: {a: b}\n", "p:3:11: the tag a must be a list", "a tag's text"),
     ("version: 1\ndo: rotate\ntags: {a: ['@b']}\n", "p:3:12: the tag a must hold", "tags in tags"),
@@ -152,6 +158,12 @@ UNFIT = [
         {"x": ""},
         "“domains” names nobody",
         "an empty list is not all",
+    ),
+    (
+        "variables: {x: }\nstages: [{do: enforce-tls, with: {partners: '${x}'}}]",
+        {"x": ""},
+        "“partners” names nobody",
+        "nor are no partners all in order",
     ),
     (
         "variables: {x: }\nstages: [{do: park, domains: ['${x}']}]",

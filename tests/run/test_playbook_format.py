@@ -79,7 +79,10 @@ def test_what_a_stage_takes(row: list[str]) -> None:
         assert plain(default) == shape.get("default", "")
     value = yaml.safe_load(example.strip("`"))
     assert set(value) == {plain(key)}
-    check({"version": 1, "stages": [{"do": plain(do), "with": value}]})
+    needed = KINDS[plain(do)]["properties"]["with"]["required"]
+    assert (plain(key) in needed) == (default == "must be given")
+    others = {"partners": ["fabrikam.com"]} if needed else {}
+    check({"version": 1, "stages": [{"do": plain(do), "with": others | value}]})
 
 
 def test_the_keys_of_the_file_and_of_a_stage() -> None:
