@@ -103,14 +103,14 @@ def undo_records(common: Common, writing: Writing, settings: Settings, run: str,
     """Put back the sets that a run published, whichever journal tells of it."""
     from exo_auth.run.dns_changes import open_zones, plan_undo
     from exo_auth.run.journal import read
-    from exo_auth.run.journal_place import journal_of_run
+    from exo_auth.run.journal_place import run_named
     from exo_auth.run.record_gate import RecordGate, hold_out_of_order
 
-    journal = journal_of_run(settings, run)
+    journal, run_id = run_named(settings, run)
 
     def way_back() -> Plan:
         lines = tuple(read(journal))  # under the lock: the run may have been at work until now
-        plan = plan_undo(open_zones(settings), lines, run, datetime.now(UTC), only)
+        plan = plan_undo(open_zones(settings), lines, run_id, datetime.now(UTC), only)
         gate = RecordGate(settings, keys=_keys(common, settings))
         return hold_out_of_order(plan, gate, frozenset({"MX", "TXT", "CNAME"}))
 

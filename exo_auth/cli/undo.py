@@ -21,7 +21,10 @@ def undo(
     common: Common,
     writing: Writing,
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="The run, as `journal list` names it.", autocompletion=runs)
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run of `journal list`, or the beginning of its name.", autocompletion=runs
+        ),
     ],
     only: Annotated[
         str,
@@ -29,7 +32,7 @@ def undo(
             "--only",
             metavar="CHANGE|DOMAIN",
             envvar="EXO_AUTH_UNDO_ONLY",
-            help="One change by its key, or the changes of one domain.",
+            help="One change by its key of `journal show`, or the changes of one domain or record.",
         ),
     ] = "",
     octodns: OctoDns = None,
@@ -42,14 +45,15 @@ def undo(
     """
     from exo_auth.cli.dns_writing import undo_records
     from exo_auth.cli.writing import write_other
-    from exo_auth.run.journal_place import journal_of_dns, journal_of_run
+    from exo_auth.run.journal_place import journal_of_dns, run_named
 
     wanted: dict[str, object] = {"octodns_config": octodns} if octodns else {}
     settings = common.settings(wanted)
-    if journal_of_run(settings, run) == journal_of_dns(settings):
-        undo_records(common, writing, settings, run, only)
+    journal, run_id = run_named(settings, run)
+    if journal == journal_of_dns(settings):
+        undo_records(common, writing, settings, run_id, only)
     else:
-        write_other(common, writing, lambda session: _plan(session, run, only), wanted)
+        write_other(common, writing, lambda session: _plan(session, run_id, only), wanted)
 
 
 def _plan(session: WritingSession, run: str, only: str) -> Plan:

@@ -160,7 +160,7 @@ def feature_state(status: DnssecStatus | DaneStatus) -> dict[str, Any]:
 
 def inverse(change: Change) -> Change | str:
     """Give the change that takes one back, or why there is none."""
-    because = f"as before: {change.because}"
+    because = f"as before: {change.because.removeprefix('as before: ')}"
     if change.cmdlet in (NEW_RULE, NEW_OUT, NEW_IN):
         cmdlet = change.cmdlet.replace("New-", "Remove-")
         identity = {"Identity": change.parameters["Name"]}

@@ -238,10 +238,8 @@ def plan_undo(
 
     `only` names one change by its key, or a domain. Raises InputError for a run that published nothing.
     """
-    done = narrowed([change for change in applied_by(lines, run_id) if change.cmdlet == OCTODNS], only)
-    if not done:
-        what = f"no change {only} of run {run_id} took effect" if only else f"run {run_id} published nothing"
-        raise InputError(what, hint="exo-auth journal show RUN lists its changes")
+    published = [change for change in applied_by(lines, run_id) if change.cmdlet == OCTODNS]
+    done = narrowed(published, run_id, only)
     changes: list[Change] = []
     blockages: list[Blockage] = []
     steady = []

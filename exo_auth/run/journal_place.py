@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from exo_auth.errors import InputError
 from exo_auth.run.journal import FILE_NAME
 from exo_auth.run.settings import Settings
+
+MOST_NAMED = 5  # runs that begin alike, in an error
 
 
 def journal_of_dns(settings: Settings) -> Path:
@@ -30,14 +33,25 @@ def journals_here(settings: Settings) -> tuple[Path, ...]:
     return (journal_of_dns(settings), *sorted((settings.state_dir / "tenants").glob(f"*/{FILE_NAME}")))
 
 
-def journal_of_run(settings: Settings, run_id: str) -> Path:
-    """Find the journal that holds a run; raises InputError when none does."""
-    places = journals_here(settings)
-    needle = f'"run":"{run_id}"'.encode()
-    for path in places:
-        if path.is_file() and needle in path.read_bytes():
-            return path
-    raise InputError(f"no journal here holds run {run_id}", hint="exo-auth journal list names the runs")
+def run_named(settings: Settings, name: str) -> tuple[Path, str]:
+    """Find a run by its name, or the beginning of it, and give its journal and whole name.
+
+    Raises InputError when no journal holds one, and when several begin so.
+    """
+    pattern = re.compile(rb'"run":"(' + re.escape(name).encode() + rb'[^"]*)"')
+    found = {
+        run.decode(): path
+        for path in journals_here(settings)
+        if path.is_file()
+        for run in pattern.findall(path.read_bytes())
+    }
+    if not found or not name:
+        raise InputError(f"no journal here holds run {name}", hint="exo-auth journal list names the runs")
+    if len(found) > 1 and name not in found:
+        few = ", ".join(sorted(found)[:MOST_NAMED])
+        raise InputError(f"{len(found)} runs begin with “{name}”", hint=f"give more of the name: {few}")
+    run_id = name if name in found else min(found)
+    return found[run_id], run_id
 
 
 def _of_tenant(settings: Settings, environment: Mapping[str, str]) -> Path:

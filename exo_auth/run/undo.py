@@ -31,10 +31,7 @@ def plan_undo(
 
     What has no way back is a blockage with the reason. Whether anything moved since is compared by apply.
     """
-    done = narrowed(applied_by(lines, run_id), only)
-    if not done:
-        what = f"no change {only} of run {run_id} took effect" if only else f"run {run_id} changed nothing"
-        raise InputError(what, hint="exo-auth journal show RUN lists its changes")
+    done = narrowed(applied_by(lines, run_id), run_id, only)
     changes: list[Change] = []
     blockages: list[Blockage] = []
     for change in reversed(done):
@@ -56,12 +53,29 @@ def plan_undo(
     )
 
 
-def narrowed(done: list[Change], only: str) -> list[Change]:
-    """Keep one change by its key, or all of one domain by its name; all where nothing is named."""
-    if not only:
-        return done
-    wanted = only if ":" in only else DomainName.parse(only).ascii
-    return [change for change in done if wanted in (change.key, change.target.ascii)]
+def narrowed(done: list[Change], run_id: str, only: str) -> list[Change]:
+    """Keep one change by its key, or all of a domain or a record by its name; all where nothing is named.
+
+    Raises InputError when nothing is left.
+    """
+    if not done:
+        raise InputError(f"run {run_id} changed nothing", hint="exo-auth journal list tells what runs did")
+    wanted = only if ":" in only or not only else _name(only)
+    kept = [
+        change
+        for change in done
+        if wanted in ("", change.key, change.target.ascii, str(change.parameters.get("name", "")).lower())
+    ]
+    if not kept:
+        raise InputError(
+            f"no change {only} of run {run_id} took effect",
+            hint=f"its changes are {', '.join(change.key for change in done)}",
+        )
+    return kept
+
+
+def _name(text: str) -> str:
+    return (DomainName.parse_lookup(text) if "_" in text else DomainName.parse(text)).ascii
 
 
 def applied_by(lines: Iterable[JournalLine], run_id: str) -> list[Change]:
@@ -86,12 +100,17 @@ def _may_have_acted(change: Change, end: str | None) -> bool:
     return end == Result.APPLIED.value
 
 
+def as_before(change: Change) -> str:
+    """Say why a change is taken back; an undo of an undo says it once."""
+    return f"as before: {change.because.removeprefix('as before: ')}"
+
+
 def _inverse(change: Change) -> Change | str:
     if change.cmdlet in CMDLETS:
         return inverse(change)
     if change.cmdlet == OCTODNS:
         verb = Verb.PUBLISH if change.before["values"] else Verb.REMOVE
-        because = f"as before: {change.because}"
+        because = as_before(change)
         return Change(verb, change.target, change.after, change.before, because, OCTODNS, change.parameters)
     return _inverse_of_dkim(change)
 
@@ -107,7 +126,7 @@ def _inverse_of_dkim(change: Change) -> Change | str:
 
 def _switch(change: Change, verb: Verb, *, on: bool) -> Change:
     before = {**change.before, "enabled": not on}
-    because = f"as before: {change.because}"
+    because = as_before(change)
     opposite = f"exo-auth dkim {change.verb} -d {change.target.unicode}"
     return Change(
         verb, change.target, before, {"enabled": on}, because, f"Set{_DKIM}", {"Enabled": on}, opposite
