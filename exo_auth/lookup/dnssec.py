@@ -136,7 +136,13 @@ class Validator:
         judged = self._judge_one(zone, message, at, dns.rdatatype.from_text(rdtype))
         if judged.judgement.status is _BOGUS:
             return _disbelieved(name, rdtype, judged.judgement, reply.server), judged.judgement
-        return _said_of(name, rdtype, reply, judged), judged.judgement
+        said = _said_of(name, rdtype, reply, judged)
+        if (
+            judged.kind is not None and not said.message.answers
+        ):  # dnspython read what our own eyes do not see
+            unsure = Judgement(_INDETERMINATE, name.ascii, "the answer can be read in two ways")
+            return _disbelieved(name, rdtype, unsure, reply.server), unsure
+        return said, judged.judgement
 
     def _judge_one(
         self, zone: _Zone, message: dns.message.Message, at: dns.name.Name, rdtype: dns.rdatatype.RdataType
@@ -322,7 +328,7 @@ def _said_of(name: DomainName, rdtype: str, reply: Reply, judged: _Judged) -> Re
     own = [record for record in message.answers if record.owner == name.ascii]
     kinds = (TYPES[rdtype], TYPES["CNAME"]) if judged.kind is None else (judged.kind,)
     kept = next(filter(None, ([r for r in own if r.type == kind] for kind in kinds)), [])
-    if kept:
+    if kept and judged.is_absent is None:
         records = tuple(r if judged.ttl is None else r._replace(ttl=min(r.ttl, judged.ttl)) for r in kept)
         return reply._replace(message=message._replace(rcode=NOERROR, answers=records, authority=()))
     rcode = message.rcode if judged.is_absent is None else NXDOMAIN if judged.is_absent else NOERROR

@@ -13,6 +13,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from signed_zones import SignedWorld, needs_knot
 
 from exo_auth.domain_name import DomainName
@@ -22,7 +24,7 @@ from exo_auth.lookup.dnssec import ValidatingResolver
 from exo_auth.lookup.name_servers import Reply, Verdict
 from exo_auth.lookup.resolver import StubResolver
 from exo_auth.lookup.trust_anchors import read_trust_anchors
-from exo_auth.lookup.wire import parse_message
+from exo_auth.lookup.wire import MalformedMessage, parse_message
 
 pytestmark = needs_knot
 Message = dns.message.Message
@@ -296,3 +298,76 @@ def test_a_ttl_is_believed_as_far_as_it_is_signed(signed: SignedWorld) -> None:
     answer, _ = ask(signed, NONE, for_a_century, NONE)
     assert isinstance(answer, Found)
     assert answer.ttl.total_seconds() == 300  # RFC 4035 §5.3.3
+
+
+class Kept:
+    """Answers with the replies it holds; `inner` is asked for the others, whose replies it keeps."""
+
+    def __init__(self, replies: dict[tuple[str, str], Verdict], inner: StubResolver | None = None) -> None:
+        self.replies = replies
+        self._inner = inner
+
+    async def signed(self, name: DomainName, rdtype: str) -> Verdict:
+        """Answer from what is kept, as from a server."""
+        if (name.ascii, rdtype) not in self.replies:
+            if self._inner is None:
+                return LookupFailed(FailureReason.TIMEOUT, "nobody answers", temporary=True)
+            self.replies[name.ascii, rdtype] = await self._inner.signed(name, rdtype)
+        return self.replies[name.ascii, rdtype]
+
+
+WHOLE = [
+    ("a.signed.test", "a record"),
+    ("far.signed.test", "an alias into another zone"),
+    ("x.wild.nsec3.test", "a wildcard"),
+    ("nothing.nsec3.test", "no name, hashed"),
+    ("a.sub.signed.test", "a DNAME"),
+    ("nothing.signed.test", "no name"),
+]
+
+
+@pytest.mark.parametrize(("name", "reason"), WHOLE, ids=[row[1] for row in WHOLE])
+def test_octets_changed_anywhere_on_the_chain_change_no_answer(
+    signed: SignedWorld, name: str, reason: str
+) -> None:
+    """Either nothing of weight was hit, or there is no answer; never another one, and never an unsigned one."""
+    anchors, asked = read_trust_anchors(signed.anchors), DomainName(name)
+    replies: dict[tuple[str, str], Verdict] = {}
+
+    async def record() -> Any:
+        async with StubResolver((signed.address,), timeout=10.0) as inner:
+            return await ValidatingResolver(Kept(replies, inner), anchors).resolve(asked, "TXT")
+
+    right = asyncio.run(record())
+    outcomes = set()
+
+    @given(st.data())
+    @settings(max_examples=60, deadline=None, database=None)
+    def check(data: st.DataObject) -> None:
+        hit = data.draw(st.sampled_from(sorted(replies)))
+        reply = replies[hit]
+        assert isinstance(reply, Reply)
+        octets = bytearray(reply.message.octets)
+        for _ in range(data.draw(st.integers(1, 3))):
+            octets[data.draw(st.integers(2, len(octets) - 1))] = data.draw(st.integers(0, 255))
+        try:
+            message = parse_message(bytes(octets))
+        except MalformedMessage:
+            return
+        altered = Kept({**replies, hit: reply._replace(message=message)})
+        answer, judgement = asyncio.run(_followed(ValidatingResolver(altered, anchors), asked))
+        outcomes.add(judgement.status)
+        if judgement.status is Trust.SECURE:
+            assert (type(answer), getattr(answer, "values", None), getattr(answer, "kind", None)) == (
+                (type(right), getattr(right, "values", None), getattr(right, "kind", None))
+            ), reason
+        else:
+            assert judgement.status in (Trust.BOGUS, Trust.INDETERMINATE)
+            assert isinstance(answer, LookupFailed)
+
+    check()
+    assert Trust.BOGUS in outcomes
+
+
+async def _followed(resolver: ValidatingResolver, name: DomainName) -> tuple[Any, Judgement]:
+    return await resolver.resolve(name, "TXT"), await resolver.judge(name, "TXT")
