@@ -153,7 +153,7 @@ def test_octodns_sync_reads_our_yaml_and_plans_nothing(world: World, tmp_path: P
     config = world.primary.octodns.read_text()
     config = config.replace(
         "providers:\n",
-        f"providers:\n  yaml:\n    class: octodns.provider.yaml.YamlProvider\n    directory: {zones}\n    default_ttl: 3600\n    enforce_order: false\n",
+        f"providers:\n  yaml:\n    class: octodns.provider.yaml.YamlProvider\n    directory: {zones}\n    default_ttl: 3600\n    enforce_order: true\n",
     )
     config = config.replace("sources: [primary]", "sources: [yaml]")
     file = tmp_path / "sync.yaml"
