@@ -442,7 +442,9 @@ def test_the_planning_step_ends_as_it_should(
     script = next(step["run"] for step in steps if step.get("id") == "plan")
     plan = json.dumps({"changes": [1] * changes, "digest": "abcd"})
     stand_in = tmp_path / "exo-auth"
-    stand_in.write_text(f"#!/bin/sh\necho the plan\necho '{plan}' > plan.json\nexit {code}\n")
+    stand_in.write_text(
+        f"#!/bin/sh\necho '# the plan' > $EXO_AUTH_RUN_REPORT\necho '{plan}' > plan.json\nexit {code}\n"
+    )
     stand_in.chmod(0o755)
     environment = {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
@@ -455,7 +457,7 @@ def test_the_planning_step_ends_as_it_should(
     assert done.returncode == end, reason
     if code != 10:
         assert (tmp_path / "output").read_text() == f"changes={changes}\ndigest=abcd\n"
-        assert "the plan" in (tmp_path / "summary").read_text()
+        assert (tmp_path / "summary").read_text() == "# the plan\n"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

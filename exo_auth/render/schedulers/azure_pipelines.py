@@ -76,10 +76,7 @@ def _two_jobs(job: Job, placing: Placing) -> list[dict[str, Any]]:
         'echo "##vso[task.setvariable variable=changes;isOutput=true]$changes"\n'
         'echo "##vso[task.setvariable variable=digest;isOutput=true]$digest"\n'
     )
-    summary = (
-        f"{{ echo '### {job.command}'; echo '```'; cat plan.txt; echo '```'; }} >> summary.md\n"
-        'echo "##vso[task.uploadsummary]$PWD/summary.md"\n'
-    )
+    summary = 'cat plan.md >> summary.md\necho "##vso[task.uploadsummary]$PWD/summary.md"\n'
     plan = {
         "job": "plan",
         "timeoutInMinutes": _minutes(job.jitter_seconds + job.timeout_seconds),

@@ -66,7 +66,7 @@ def _about(job: Job) -> str:
 
 def _two_jobs(job: Job, placing: Placing) -> dict[str, Any]:
     outputs = '{ echo "changes=$changes"; echo "digest=$digest"; } >> "$GITHUB_OUTPUT"\n'
-    summary = f"{{ echo '### {job.command}'; echo '```'; cat plan.txt; echo '```'; }} >> {SUMMARY}\n"
+    summary = f"cat plan.md >> {SUMMARY}\n"
     plan = {
         "runs-on": "ubuntu-latest",
         "permissions": {**READ, "security-events": "write"},

@@ -27,14 +27,14 @@ def applies(job: Job) -> bool:
 
 
 def plan_script(placing: Placing, no_jitter: str = "") -> str:
-    """Give the shell lines that plan, keep the plan as text and as JSON, and set `code` and `changes`.
+    """Give the shell lines that plan, keep the plan as Markdown and as JSON, and set `code` and `changes`.
 
     A plan that has changes goes on also where other domains are blocked (3) or wait (4): the job that applies tells of them.
     """
     return f"""\
 code=0
-exo-auth job run {shlex.quote(placing.job_file)} --plan-only --out plan.json{no_jitter} > plan.txt || code=$?
-cat plan.txt
+export EXO_AUTH_RUN_REPORT=plan.md
+exo-auth job run {shlex.quote(placing.job_file)} --plan-only --out plan.json{no_jitter} || code=$?
 case "$code" in 0 | 2 | 3 | 4) ;; *) exit "$code" ;; esac
 changes="$(python -c 'import json; print(len(json.load(open("plan.json"))["changes"]))')"
 digest="$(python -c 'import json; print(json.load(open("plan.json"))["digest"])')"
