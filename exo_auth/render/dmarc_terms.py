@@ -49,7 +49,13 @@ def dmarc_apart(text: str) -> TakenApart:
 
 def _meaning(tag: RawTag, values: Mapping[str, str]) -> str:
     read = _MEANINGS.get(tag.name)
-    return read(tag, values) if read is not None else "no tag that DMARC knows: ignored"
+    if read is None:
+        return "no tag that DMARC knows: ignored"
+    meaning = read(tag, values)
+    # the tag-list of RFC 6376 §3.2, which DMARC builds on, knows lower case alone
+    return (
+        meaning if tag.text.startswith(tag.name) else f"{meaning} (write {tag.name} in lower case)".lstrip()
+    )
 
 
 def _version(tag: RawTag, _values: Mapping[str, str]) -> str:

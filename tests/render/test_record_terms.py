@@ -17,6 +17,7 @@ from exo_auth.render.schema import schema_text
 MEANINGS = [  # record, term, parts of its meaning, reason
     ("v=DMARC1; p=none", "p=none", ["delivered all the same"], "DMARC: no policy"),
     ("v=DMARC1; p=Reject", "p=Reject", ["is refused"], "case is nothing"),
+    ("v=DMARC1; P=none", "P=none", ["delivered", "in lower case"], "... though not of the tag"),
     ("v=DMARC1; p=none; sp=quarantine", "sp=quarantine", ["that exist", "junk"], "subdomains"),
     ("v=DMARC1; p=none; np=reject", "np=reject", ["do not exist", "refused"], "absent subdomains"),
     ("v=DMARC1; p=none; adkim=s", "adkim=s", ["strict", "exactly"], "strict DKIM"),
