@@ -116,11 +116,12 @@ def score(
     Example:  exo-auth audit score contoso.com --framework scuba
     """
     from exo_auth.checks.frameworks import score_of
-    from exo_auth.render.document import to_text
+    from exo_auth.render.document import ONE_DOCUMENT, to_text
 
     asked = _Asked([*(domains.domain or ()), *(names or ())], _chosen(framework), file, from_snapshot)
     result = score_of(_judged(common, asked).verdicts)
-    if common.settings().output == "json":
+    output = common.settings().output
+    if output in ONE_DOCUMENT:
         put(
             to_text(
                 {
@@ -128,7 +129,8 @@ def score(
                     "percent": result.percent,
                     "kept": result.kept,
                     "judged": result.judged,
-                }
+                },
+                output,
             )
         )
     else:

@@ -142,7 +142,7 @@ class Common:
         if settings.output in REPORT_FORMATS and not writes_reports:
             raise InputError(
                 f"this command does not write {settings.output}",
-                hint="check and audit do; here --output is table, json, ndjson, csv or md",
+                hint="check does; here --output is table, json, ndjson, csv or md",
             )
         return settings
 

@@ -8,7 +8,7 @@ from typing import Any
 from exo_auth.checks.alignment import Alignment
 from exo_auth.checks.dmarc_policy import DmarcVerdict
 from exo_auth.facts.dmarc import WalkStep
-from exo_auth.render.document import to_text
+from exo_auth.render.document import ONE_DOCUMENT, to_text
 from exo_auth.render.safe_text import visible
 
 # Every tenant has a name below these, and none is in the Public Suffix List.
@@ -31,7 +31,7 @@ def discovery_text(
 ) -> str:
     """Write the walk and both verdicts; as JSON `policy`, `organizational_domain` and `queries` are at the top."""
     queries = [f"_dmarc.{step.name}" for step in steps]
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/dmarc-discover/1",
@@ -41,7 +41,8 @@ def discovery_text(
                 "rfc7489": {**verdict_document(old), "queries": list(old_queries)},
                 "alignment": [_alignment_document(one) for one in alignments],
                 "notes": _notes(name, new, old),
-            }
+            },
+            output,
         )
     lines = [f"_dmarc.{step.name}  {_seen(step)}" for step in steps]
     lines.append(f"RFC 9989: {verdict_sentence(new)}")

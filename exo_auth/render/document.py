@@ -16,10 +16,12 @@ from exo_auth.plan.plan_file import to_document as plan_document
 from exo_auth.plan.status import CalendarEntry, DkimStatusRow
 from exo_auth.render.times import iso
 
+ONE_DOCUMENT = ("json", "ndjson")  # of a command that has one thing to tell: indented, or on one line
 
-def to_text(document: Mapping[str, Any]) -> str:
-    """Write a document, indented, in the order of its keys."""
-    return json.dumps(document, indent=2, ensure_ascii=False)
+
+def to_text(document: Mapping[str, Any], output: str = "json") -> str:
+    """Write a document in the order of its keys: indented, or on one line as ndjson."""
+    return json.dumps(document, indent=2 if output == "json" else None, ensure_ascii=False)
 
 
 def error_document(error: ExoAuthError) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from exo_auth import errors
 from exo_auth.checks.catalogue import CATALOGUE, entry_for
 from exo_auth.checks.entry import Entry, Profile
 from exo_auth.errors import ExoAuthError
-from exo_auth.render.document import to_text
+from exo_auth.render.document import ONE_DOCUMENT, to_text
 from exo_auth.render.table import Table
 
 EXIT_CODES: dict[int, tuple[str, str]] = {  # meaning, what to do
@@ -99,7 +99,7 @@ def _told(
     example: str = "",
     severities: Mapping[str, str] | None = None,
 ) -> str:
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/explain/1",
@@ -111,7 +111,8 @@ def _told(
                 "frameworks": list(frameworks),
                 "example": example,
                 "severities": dict(severities or {}),
-            }
+            },
+            output,
         )
     lines = [f"{code}: {title}", why, f"Do: {remedy}"]
     if example:

@@ -14,7 +14,7 @@ from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
 from exo_auth.facts.domain import DmarcFacts, DomainFacts, MtaStsFacts, PolicyFetch, ReportDestination
 from exo_auth.records.mta_sts_policy import MtaStsPolicy
 from exo_auth.render.dmarc_text import verdict_document, verdict_sentence
-from exo_auth.render.document import findings_list, to_text
+from exo_auth.render.document import ONE_DOCUMENT, findings_list, to_text
 from exo_auth.render.plan_text import findings_lines
 from exo_auth.render.safe_text import visible
 from exo_auth.render.table import Table
@@ -24,7 +24,7 @@ def dmarc_show_text(facts: DomainFacts, findings: Sequence[Finding], output: str
     """Write the record of the domain, what each model of receivers makes of it, and where reports go."""
     dmarc = _needed(facts.dmarc)
     new, old = judge(dmarc.walk), old_verdict(facts.domain, dmarc)
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/dmarc-show/1",
@@ -34,7 +34,8 @@ def dmarc_show_text(facts: DomainFacts, findings: Sequence[Finding], output: str
                 "rfc7489": {**verdict_document(old), **_below(dmarc)[1]},
                 "destinations": _destinations(dmarc),
                 "findings": findings_list(findings),
-            }
+            },
+            output,
         )
     lines = [f"_dmarc.{facts.domain}  {_told(dmarc.at_name)}"]
     lines += [f"RFC 9989: {verdict_sentence(new)}", f"RFC 7489: {verdict_sentence(old)}"]
@@ -65,7 +66,7 @@ def _below_lines(dmarc: DmarcFacts) -> list[str]:
 def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
     """Write record, policy host and policy."""
     sts = _needed(facts.mta_sts)
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/mta-sts/1",
@@ -74,7 +75,8 @@ def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -
                 "fetches": [_fetch_document(fetch) for fetch in sts.fetches],
                 "policy": _policy_document(sts),
                 "findings": findings_list(findings),
-            }
+            },
+            output,
         )
     lines = [f"_mta-sts.{facts.domain}  {_told(sts.txt)}"]
     lines += [f"{fetch.address}  {_fetched(fetch)}" for fetch in sts.fetches]
@@ -88,14 +90,15 @@ def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -
 def tls_rpt_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
     """Write the record and its faults."""
     answer = _needed(facts.tls_rpt)
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/tls-rpt/1",
                 "domain": facts.domain.ascii,
                 "records": _texts(answer),
                 "findings": findings_list(findings),
-            }
+            },
+            output,
         )
     return "\n".join([f"_smtp._tls.{facts.domain}  {_told(answer)}", *findings_lines(findings)])
 

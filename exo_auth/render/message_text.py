@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exo_auth.checks.message import MessageVerdict
-from exo_auth.render.document import to_text
+from exo_auth.render.document import ONE_DOCUMENT, to_text
 from exo_auth.render.safe_text import visible
 
 _ALIGNED = {True: "aligned", False: "not aligned", None: "alignment unknown"}
@@ -14,8 +14,8 @@ _ALIGNED = {True: "aligned", False: "not aligned", None: "alignment unknown"}
 
 def message_text(verdict: MessageVerdict, output: str) -> str:
     """Write signatures, SPF, DMARC under both models, and what the receiver said."""
-    if output == "json":
-        return to_text(_document(verdict))
+    if output in ONE_DOCUMENT:
+        return to_text(_document(verdict), output)
     lines = list(_signature_lines(verdict))
     lines.append(
         f"SPF {verdict.spf_result}  {visible(verdict.spf_domain)}  {_ALIGNED[verdict.spf_aligned_new]}"
@@ -38,8 +38,8 @@ def message_text(verdict: MessageVerdict, output: str) -> str:
 
 def signatures_text(verdict: MessageVerdict, output: str) -> str:
     """Write signatures alone; as JSON everything."""
-    if output == "json":
-        return to_text(_document(verdict))
+    if output in ONE_DOCUMENT:
+        return to_text(_document(verdict), output)
     ends = {"pass": "an aligned signature verifies", "temperror": "no verdict: a look-up failed"}
     return "\n".join(
         [*_signature_lines(verdict), ends.get(verdict.dkim_result, "no aligned signature verifies")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from exo_auth.errors import RecordSyntaxError
-from exo_auth.render.document import to_text
+from exo_auth.render.document import ONE_DOCUMENT, to_text
 from exo_auth.render.safe_text import visible
 
 _WHITE = re.compile(r"\s+")
@@ -78,7 +78,7 @@ def raw_tags(text: str, start: int = 0) -> Iterator[RawTag]:
 
 def apart_text(apart: TakenApart, output: str) -> str:
     """Write a record that was taken apart, for people or as JSON."""
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/record/1",
@@ -88,7 +88,8 @@ def apart_text(apart: TakenApart, output: str) -> str:
                 "terms": [{"term": t.text, "position": t.at, "meaning": t.meaning} for t in apart.terms],
                 "faults": [{"position": f.at, "message": f.message} for f in apart.faults],
                 "notes": list(apart.notes),
-            }
+            },
+            output,
         )
     lines = list(_lines(apart))
     lines += [f"note: {visible(note)}" for note in apart.notes]

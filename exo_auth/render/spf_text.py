@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from exo_auth.facts.spf import NO_EXPLANATION, SpfResult, SpfStep
-from exo_auth.render.document import to_text
+from exo_auth.render.document import ONE_DOCUMENT, to_text
 from exo_auth.render.safe_text import visible
 
 
 def spf_result_text(result: SpfResult, output: str) -> str:
     """Write the result and the way to it; as JSON the keys `result` and `explanation` are at the top."""
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/spf-test/1",
@@ -24,7 +24,8 @@ def spf_result_text(result: SpfResult, output: str) -> str:
                 "lookups": result.lookups,
                 "void_lookups": result.void_lookups,
                 "problem": result.problem,
-            }
+            },
+            output,
         )
     lines = [
         f"{'  ' * step.depth}{visible(step.domain)}  {visible(step.term)}{'  matches' if step.matched else ''}"

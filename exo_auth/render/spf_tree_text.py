@@ -11,7 +11,7 @@ from exo_auth.errors import RecordSyntaxError
 from exo_auth.facts.dns import Found, LookupFailed
 from exo_auth.facts.spf import SpfBranch, SpfNode
 from exo_auth.records.spf import SpfRecord
-from exo_auth.render.document import findings_list, to_text
+from exo_auth.render.document import ONE_DOCUMENT, findings_list, to_text
 from exo_auth.render.plan_text import findings_lines
 from exo_auth.render.safe_text import visible
 
@@ -19,7 +19,7 @@ from exo_auth.render.safe_text import visible
 def spf_tree_text(node: SpfNode, size: int, findings: Sequence[Finding], output: str) -> str:
     """Write the tree; `size` is that of the DNS message with all TXT records of the domain, in octets."""
     total = cost_of(node)
-    if output == "json":
+    if output in ONE_DOCUMENT:
         return to_text(
             {
                 "schema": "exo-auth/spf-show/1",
@@ -31,7 +31,8 @@ def spf_tree_text(node: SpfNode, size: int, findings: Sequence[Finding], output:
                 "message_size": size,
                 "tree": _node_document(node),
                 "findings": findings_list(findings),
-            }
+            },
+            output,
         )
     lines = [f"{node.domain}  {_record_text(node)}", *_branches(node, "")]
     has_cost = isinstance(node.record, SpfRecord)

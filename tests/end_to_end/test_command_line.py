@@ -180,6 +180,29 @@ def test_every_reading_command_writes_every_format(cron: dict[str, str], line: s
         assert all(isinstance(json.loads(text), dict) for text in done.out.splitlines())
 
 
+ONE_THING = [
+    "explain v=spf1",
+    "explain SPF-MISSING",
+    "spf lint v=spf1",
+    "spf show fresh.example",
+    "spf test --ip 192.0.2.1 --mail-from a@fresh.example",
+    "dmarc lint v=DMARC1;p=none",
+    "dmarc show fresh.example",
+    "dmarc discover fresh.example",
+    "mta-sts show fresh.example",
+    "tls-rpt show fresh.example",
+    "audit score fresh.example",
+]
+
+
+@pytest.mark.parametrize("line", ONE_THING)
+def test_a_command_with_one_thing_to_tell_writes_it_on_one_line(cron: dict[str, str], line: str) -> None:
+    done = run(cron, f"{line} -o ndjson")
+    assert done.code == 0, done
+    (document,) = map(json.loads, done.out.splitlines())
+    jsonschema.validate(document, json.loads(schema_text(document["schema"].split("/")[1])))
+
+
 # The nightly job
 
 
