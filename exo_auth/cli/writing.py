@@ -131,7 +131,25 @@ def apply_shown(
     prepared: Prepared,
     listeners: Listeners,
 ) -> RunReport:
-    """Show a plan that has changes, ask for consent, and carry it out."""
+    """Show a plan that has changes, ask for consent, and carry it out; one that publishes holds the lock of DNS, too."""
+    from exo_auth.plan.plan_file import OCTODNS
+
+    with ExitStack() as stack:
+        if any(change.cmdlet == OCTODNS for change in prepared.plan.changes):
+            from exo_auth.run.dns_changes import dns_lock
+
+            stack.enter_context(dns_lock(settings, writing.lock_timeout, partial(note, common)))
+        return _apply_held(common, writing, settings, session, prepared, listeners)
+
+
+def _apply_held(
+    common: Common,
+    writing: Writing,
+    settings: Settings,
+    session: WritingSession,
+    prepared: Prepared,
+    listeners: Listeners,
+) -> RunReport:
     from exo_auth.plan.choice import Choice
     from exo_auth.run.carry_out import carry_out, looked_at_before
 

@@ -327,7 +327,7 @@ def read_plan(file: Path, now: datetime) -> Plan:
 
 @contextmanager
 def dns_lock(settings: Settings, wait: str | None, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of DNS changes; raises LockHeld."""
+    """Hold the lock of DNS changes; raises LockHeld. Whoever holds a tenant's lock, too, took that one before."""
     seconds = parse_duration(wait) if wait else settings.timeouts.lock
     command = " ".join(["exo-auth", *sys.argv[1:3]])
     with tenant_lock(journal_of_dns(settings).parent, command=command, wait=seconds, say=say):

@@ -69,6 +69,24 @@ def test_it_is_refused_while_another_run_is_at_work(desk: Desk, line: str, whose
     assert desk.box.zones.to_state() == before
 
 
+PUBLISHING = [
+    "onboard new.example --rua mailto:d@new.example --tls-rua mailto:t@new.example",
+    "apply onboard-tenant -d new.example --var rua=mailto:d@new.example --var tls_rua=mailto:t@new.example",
+]
+
+
+@pytest.mark.parametrize("line", PUBLISHING)
+def test_a_tenants_plan_that_publishes_waits_for_those_who_publish(desk: Desk, line: str) -> None:
+    for whose in (TENANT, DNS):
+        (folder_of(desk, whose) / "journal.jsonl").unlink()
+    before = desk.box.zones.to_state()
+    with tenant_lock(folder_of(desk, DNS), command="exo-auth dns apply"):
+        done = desk.run(f"{line} --yes")
+    assert done.code == 7, done
+    assert "exo-auth dns apply, process" in done.err
+    assert desk.box.zones.to_state() == before
+
+
 def test_every_command_that_writes_is_among_them() -> None:
     def commands(command: Any, path: str) -> Iterator[str]:
         for name, child in getattr(command, "commands", {}).items():
