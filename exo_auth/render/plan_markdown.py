@@ -193,8 +193,8 @@ def _how_to(plan: Plan, apply_line: str) -> Iterator[str]:
     if not plan.changes:
         return
     yield from ("## How it is carried out", "")
-    if apply_line:
-        yield f"- `{apply_line}` applies exactly this plan; it refuses when anything has moved since"
+    line = code(apply_line) if apply_line else f"The same command with `--digest {plan.digest[:16]} --yes`"
+    yield f"- {line} applies exactly this plan; it refuses when anything has moved since"
     yield "- Each change is compared, and its gate looked at, once more right before it is sent; it is read back afterwards"
     yield "- `exo-auth journal list` names the run, and `exo-auth undo RUN` takes it back where a way back exists"
 

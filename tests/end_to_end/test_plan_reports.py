@@ -52,6 +52,18 @@ def test_the_line_of_a_ticket_applies_the_plan_of_the_ticket(
     assert "error: the plan made now has the digest" in again.err
 
 
+def test_a_dry_run_as_a_ticket_says_how_to_apply_exactly_that(
+    desk: dict[str, str], bench: Bench, tmp_path: Path
+) -> None:
+    shown = run(desk, f"dkim rotate -d 'due-*' --dry-run -o md --report {tmp_path}/ticket.md")
+    assert shown.out == (tmp_path / "ticket.md").read_text()
+    words = re.search(r"The same command with `(--digest \w{16} --yes)` applies exactly this plan", shown.out)
+    assert words is not None
+    assert run(desk, f"dkim rotate -d 'fresh*' {words[1]}").code == 8, "another plan"
+    assert run(desk, f"dkim rotate -d 'due-*' {words[1]}").code == 0
+    assert sum(bench.rotations().values()) == 2
+
+
 def test_a_run_is_told_in_every_form(desk: dict[str, str], tmp_path: Path) -> None:
     files = {suffix: tmp_path / f"run.{suffix}" for suffix in ("md", "json", "txt")}
     words = " ".join(f"--report {file}" for file in files.values())
