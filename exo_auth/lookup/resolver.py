@@ -111,7 +111,8 @@ class StubResolver:
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""
-        return as_txt(await self.resolve(name, "TXT"))
+        (answer,) = await self.resolve_all([(name, "TXT")])
+        return as_txt(answer)
 
     async def mx(self, name: DomainName) -> Answer[Mx]:
         """Ask for MX, following CNAMEs."""

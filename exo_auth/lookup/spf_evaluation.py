@@ -21,7 +21,7 @@ from exo_auth.records.spf_macro import MacroString, parse_macro_string
 
 MOST_LOOKUPS = 10  # terms that ask DNS, RFC 7208 §4.6.4
 MOST_VOID_LOOKUPS = 2
-COMPILED_RECORDS = 2048  # kept
+COMPILED_RECORDS = KNOWN_NAMES = 2048  # kept
 MOST_NAMES = 10  # of one mx or ptr
 
 _ODD = re.compile(r"[^!-~]|\\")
@@ -296,11 +296,13 @@ def _compiled(text: str) -> SpfRecord:
     return spf.parse(text)
 
 
+@lru_cache(KNOWN_NAMES)
 def can_be_asked(name: str) -> bool:
     labels = name.removesuffix(".").split(".")
     return len(name) <= MAX_NAME and all(0 < len(label) <= MAX_LABEL and label.isascii() for label in labels)
 
 
+@lru_cache(KNOWN_NAMES)
 def as_name(text: str) -> DomainName:
     # SPF asks for names of any characters, checked for length alone; odd ones travel as \\DDD (RFC 1035 §5.1).
     odd = _ODD.sub(lambda match: f"\\{ord(match[0]):03d}", text.lower().removesuffix("."))

@@ -37,7 +37,10 @@ class Qualifier(StrEnum):
     @property
     def result(self) -> str:
         """The result of check_host() when the mechanism matches."""
-        return self.name.lower()
+        return _RESULTS[str(self)]
+
+
+_RESULTS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 
 
 @dataclass(frozen=True)
