@@ -15,7 +15,9 @@ def record_line(record: DnsRecord) -> str:
     """Write one record as a line of a zone file (RFC 1035 §5.1), names absolute."""
     if record.type == "TXT":
         value = " ".join(_quoted(chunk) for chunk in _chunks(record.value))
-    elif record.type in ("A", "AAAA"):
+    elif record.type in ("A", "AAAA") or record.value.endswith(
+        "."
+    ):  # the null MX ends in the root (RFC 7505 §3)
         value = record.value
     else:
         value = f"{record.value}."

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import dns.zone
 import jsonschema
 import junitparser
 import pytest
@@ -300,6 +301,23 @@ def test_a_long_txt_is_split_and_quoted() -> None:
     assert line.startswith('a.example. 3600 IN TXT "say \\"hi\\"\\\\')
     assert line.count('" "') == 1
     assert record_line(DnsRecord(name("a.example"), "TXT", "")) == 'a.example. 3600 IN TXT ""'
+
+
+PASTED = [  # type, value, what a zone reader makes of it, reason
+    ("MX", "0 .", "0 .", "the null MX"),
+    ("MX", "10 mx.example", "10 mx.example.", "an exchanger"),
+    ("CNAME", "b.example", "b.example.", "an alias"),
+    ("A", "192.0.2.1", "192.0.2.1", "an address"),
+    ("TXT", "v=spf1 -all.", '"v=spf1 -all."', "a text with a dot at its end"),
+]
+
+
+@pytest.mark.parametrize(("rdtype", "value", "read", "reason"), PASTED, ids=[row[3] for row in PASTED])
+def test_a_line_to_paste_is_read_as_it_is_meant(rdtype: str, value: str, read: str, reason: str) -> None:
+    line = record_line(DnsRecord(name("a.example"), rdtype, value))
+    zone = dns.zone.from_text(f"@ 60 IN SOA a. b. 1 1 1 1 1\n{line}\n", origin="example.", check_origin=False)
+    (rdata,) = zone.find_rdataset("a", rdtype)
+    assert rdata.to_text(relativize=False, origin=zone.origin) == read, reason
 
 
 def test_calendar_lines_are_folded_and_escaped() -> None:
