@@ -10,8 +10,8 @@ from exo_auth.checks.evidence import could_not_look, evidence
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.validation import signed_because, unsigned_because
 from exo_auth.checks.zone import UNSIGNED_SUFFIXES, is_exchange_online
-from exo_auth.facts.dns import Found, LookupFailed
-from exo_auth.facts.domain import DomainFacts, MailHost
+from exo_auth.facts.dns import Answer, Found, LookupFailed
+from exo_auth.facts.domain import DomainFacts, MailHost, ZoneStart
 
 USABLE_USAGES = (2, 3)  # DANE-TA, DANE-EE; RFC 7672 §3.1
 
@@ -42,9 +42,17 @@ def is_signed(host: MailHost) -> bool:
     return any(isinstance(answer, Found) and answer.authenticated for answer in (host.ipv4, host.ipv6))
 
 
+def _about_zone(soa: Answer[ZoneStart] | None) -> str:
+    if isinstance(soa, LookupFailed):
+        return f"could not be looked up: {soa.detail}"
+    if isinstance(soa, Found) and soa.authenticated:
+        return signed_because(soa)
+    return f"{unsigned_because(soa)}; sign the zone, and have the registrar publish DS"
+
+
 def _unsigned_hosts(hosts: tuple[MailHost, ...]) -> str:
     told = [f"{host.name}: {unsigned_because(host.ipv4, host.ipv6)}" for host in hosts if not is_signed(host)]
-    return "; ".join(told) or "no exchanger"
+    return "; ".join(told)
 
 
 def _tlsa_findings(facts: DomainFacts, host: MailHost) -> Iterator[Finding]:
@@ -93,14 +101,13 @@ def dane_steps(facts: DomainFacts) -> tuple[DaneStep, ...]:
     moved = only_exchange and not any(host.name.endswith(UNSIGNED_SUFFIXES) for host in hosts)
     signed = bool(hosts) and all(map(is_signed, hosts))
     tlsa = signed and all(isinstance(host.tlsa, Found) for host in hosts)
-    names = ", ".join(host.name for host in hosts) or "no exchanger"
+    nobody = "could not be looked up" if isinstance(facts.mx, LookupFailed) else "no exchanger"
+    names = ", ".join(host.name for host in hosts) or nobody
     told = (
         (
             "zone signed",
             zone,
-            signed_because(facts.soa)
-            if zone
-            else f"{unsigned_because(facts.soa)}; sign the zone, and have the registrar publish DS",
+            _about_zone(facts.soa),
         ),
         ("one exchanger", len(hosts) == 1, names),
         (
@@ -108,7 +115,7 @@ def dane_steps(facts: DomainFacts) -> tuple[DaneStep, ...]:
             moved,
             "Enable-DnssecForVerifiedDomain names the host" if not moved else names,
         ),
-        ("exchanger signed", signed, "validated" if signed else _unsigned_hosts(hosts)),
+        ("exchanger signed", signed, "validated" if signed else _unsigned_hosts(hosts) or nobody),
         ("TLSA", tlsa, "published" if tlsa else "Enable-SmtpDaneInbound publishes it"),
     )
     steps: list[DaneStep] = []

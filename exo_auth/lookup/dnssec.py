@@ -229,7 +229,13 @@ class Validator:
         return step
 
     async def _anchored(self, anchor: dns.name.Name) -> _Step:
-        return await self._zone_with_keys(anchor, self._anchors[anchor], "the trust anchor")
+        step = await self._zone_with_keys(anchor, self._anchors[anchor], "the trust anchor")
+        if not isinstance(step, Judgement) or step.status is not _BOGUS:
+            return step
+        # Where no chain begins, it says nothing of the zones below: a resolver that strips signatures, a clock that is
+        # wrong, and anchors that are old look the same.
+        words = f"no chain of trust can begin: {step.detail}; does the resolver pass DNSSEC on, and is the clock right?"
+        return Judgement(_INDETERMINATE, step.zone, words)
 
     async def _below(self, parent: _Zone, child: dns.name.Name) -> _Step:
         """Look whether a zone begins at a name, and whether the chain goes on into it. RFC 4035 §5.2."""

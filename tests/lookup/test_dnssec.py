@@ -138,9 +138,13 @@ def test_nothing_proves_nothing() -> None:
     ("later", "told"), [(YEAR, "has expired on"), (-YEAR, "is not valid before")], ids=["late", "early"]
 )
 def test_signatures_are_held_to_the_clock(signed: SignedWorld, later: float, told: str) -> None:
-    _, judgement = ask(signed, "a.signed.test", "TXT", later=later)
-    assert judgement.status is Trust.BOGUS
+    answer, judgement = ask(signed, "a.signed.test", "TXT", later=later)
+    # the root's are wrong already: that is rather this machine's clock than the domain's fault
+    assert judgement.status is Trust.INDETERMINATE
     assert told in judgement.detail
+    assert "is the clock right?" in judgement.detail
+    assert isinstance(answer, LookupFailed)
+    assert answer.reason is not FailureReason.BOGUS
 
 
 @needs_knot
@@ -150,8 +154,28 @@ def test_a_root_that_is_not_ours_proves_nothing(signed: SignedWorld) -> None:
             return await ValidatingResolver(source).judge(DomainName("a.signed.test"), "TXT")
 
     judgement = asyncio.run(go())
-    assert (judgement.status, judgement.zone) == (Trust.BOGUS, "")
-    assert "the trust anchor" in judgement.detail
+    assert (judgement.status, judgement.zone) == (Trust.INDETERMINATE, "")
+    assert "is the one that the trust anchor names" in judgement.detail
+
+
+def test_a_resolver_that_strips_dnssec_is_no_fault_of_the_domain(dns_lab: Any) -> None:
+    """Many forwarders know no DNSKEY: then nothing is known, and nobody is to renew signatures."""
+
+    def script(q: Any) -> Any:
+        if q.type == "TXT":
+            return q.reply(f'{q.name}. 60 IN TXT "x"')
+        return q.reply(authority=(dns_lab.soa,))
+
+    server = dns_lab.serve(script)
+
+    async def go() -> Any:
+        return await ValidatingResolver(dns_lab.resolver(server)).resolve(DomainName("a.example"), "TXT")
+
+    answer = asyncio.run(go())
+    assert isinstance(answer, LookupFailed)
+    assert (answer.reason, answer.temporary) == (FailureReason.SERVFAIL, True)
+    assert "the root zone publishes no DNSKEY" in answer.detail
+    assert "does the resolver pass DNSSEC on" in answer.detail
 
 
 @needs_knot
