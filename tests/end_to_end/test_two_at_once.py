@@ -61,6 +61,7 @@ class People:
             "HOME": str(self.folder),
             "EXO_AUTH_MAX_SHARE": "100%",
             "EXO_AUTH_NO_JITTER": "1",
+            "EXO_AUTH_DNS_TIMEOUT": "30s",
             **({"EXO_AUTH_CONFIG": str(self.folder / "held.yaml")} if held else {}),
         }
 
@@ -80,8 +81,21 @@ class People:
     def held_before_its_first_change(self, line: str, place: str) -> Iterator[subprocess.Popen[str]]:
         """Start a run that has made its plan, and goes on when the block ends."""
         run = self.start(line, place, held=True)
-        with (self.folder / "gate").open("w"):  # opened only when the hook opens the other end
+        gate = self.gate_of(run)
+        try:
             yield run
+        finally:
+            os.close(gate)
+
+    def gate_of(self, run: subprocess.Popen[str]) -> int:
+        """Open the hook's pipe as soon as the hook has opened its end."""
+        pause = threading.Event()
+        while True:
+            assert run.poll() is None, run.communicate()
+            try:
+                return os.open(self.folder / "gate", os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:  # ENXIO: nobody reads it yet
+                pause.wait(0.02)
 
     def held_at_its_write(self, line: str, place: str, after: int = 0) -> subprocess.Popen[str]:
         """Start a run that waits for the answer to a rotation, which has taken effect."""
