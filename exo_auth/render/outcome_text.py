@@ -39,11 +39,16 @@ def outcome_text(report: RunReport, *, color: bool = False) -> str:
 
 
 def _lines(report: RunReport, color: bool) -> Iterator[str]:
+    why_skipped = ""
     for outcome in report.outcomes:
         word = painted(WORDS[outcome.result], _STYLES.get(outcome.result, "red"), color=color)
         yield f"{outcome.change.target.unicode}  {visible(outcome.change.action)}: {word}{_evidence(outcome)}"
-        if outcome.error:
+        is_skipped = outcome.result is Result.SKIPPED
+        if outcome.error and not (
+            is_skipped and outcome.error == why_skipped
+        ):  # the same for all that follow
             yield f"    {visible(outcome.error)}"
+        why_skipped = outcome.error if is_skipped else ""
         if outcome.hint:
             yield f"    hint: {visible(outcome.hint)}"
         if outcome.not_before:
