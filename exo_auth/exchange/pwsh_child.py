@@ -90,11 +90,6 @@ class PwshChild:
         self._drain = threading.Thread(target=self._keep_what_is_printed, daemon=True)
         self._drain.start()
 
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
     def open(self, job: Mapping[str, Any], hidden: str, seconds: float) -> None:
         """Hand the job over and wait until the child calls; `hidden` never shows in what is told of it.
 

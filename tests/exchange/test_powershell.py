@@ -398,10 +398,11 @@ def test_a_child_that_does_not_answer_is_ended_and_the_write_is_unknown(machine:
 
 def test_a_child_that_never_calls_is_ended_and_nothing_was_sent(machine: Machine) -> None:
     transport = machine.transport(start="hangs", limits=replace(PowerShellLimits(), connect=0.5))
-    with pytest.raises(TransportBroken, match="waiting for a broker") as caught:
+    with pytest.raises(TransportBroken, match=r"no answer within 0\.5 s") as caught:
         transport.invoke(ROTATE, {"Identity": "contoso.com"}, is_write=True)
     assert caught.value.sent is False
-    assert not is_alive(machine.told["pid"])
+    if (machine.folder / "told").exists():  # else it was ended before it said who it is
+        assert not is_alive(machine.told["pid"])
 
 
 def test_closing_lets_the_child_disconnect(machine: Machine) -> None:
