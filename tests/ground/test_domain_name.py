@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,17 @@ def test_any_text_is_a_name_or_an_input_error(text: str) -> None:
         position = 0
     assert 0 <= position <= max(len(text), 253)
     assert name is None or name.ascii == name.ascii.lower()
+
+
+@given(st.text(alphabet="ab1-._*XN", max_size=12) | st.text(alphabet="axn-", min_size=60, max_size=70))
+def test_a_plain_name_is_read_as_any_other(text: str) -> None:
+    """A blank in front changes nothing but the position, and takes the road for what is not plain."""
+
+    def outcome(read: Callable[[str], DomainName], typed: str) -> object:
+        try:
+            return read(typed)
+        except InputError as error:
+            return type(error)
+
+    for read in (DomainName.parse, DomainName.parse_lookup):
+        assert outcome(read, text) == outcome(read, f" {text}")

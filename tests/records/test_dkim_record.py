@@ -155,3 +155,21 @@ def test_any_text_is_a_record_or_a_syntax_error(text: str) -> None:
         position = 0
     assert 0 <= position <= len(text)
     assert record is None or dkim.parse(dkim.render(record)).public_key == record.public_key
+
+
+@given(
+    st.sampled_from([KEY, SHORT, KEY[:-4], KEY[:-1], "", "AAAA", "MIIBIjANBg=="]),
+    st.sampled_from(["", ";", " ;"]),
+    st.sampled_from([" ", "", "  "]),
+)
+def test_the_usual_form_is_read_as_any_other(key: str, end: str, gap: str) -> None:
+    """A blank at the end changes nothing, and takes the road for what is not written as usual."""
+
+    def outcome(text: str) -> object:
+        try:
+            return dkim.parse(text)
+        except RecordSyntaxError as error:
+            return error.reason, error.position
+
+    text = f"v=DKIM1;{gap}k=rsa;{gap}p={key}{end}"
+    assert outcome(text) == outcome(f"{text} ")
