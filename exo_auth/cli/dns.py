@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer._click.types import StringParamType
 
 from exo_auth.cli.options import Common, Reports, Writing, command
 from exo_auth.cli.talk import clear_progress, progress, put, warner
@@ -20,6 +21,12 @@ app = typer.Typer(no_args_is_help=True)
 
 EXIT_WAITING = 4
 EXIT_NO_VERDICT = 6
+
+
+class _OneALine(StringParamType):
+    """Texts that hold blanks, at which variables are split otherwise."""
+
+    envvar_list_splitter = "\n"
 
 
 @dataclass(frozen=True)
@@ -286,7 +293,8 @@ def propagation(
             "--expect",
             metavar="VALUE",
             envvar="EXO_AUTH_EXPECT",
-            help="A value that must be there; '' for none.",
+            click_type=_OneALine(),
+            help="A value that must be there; '' for none. In the variable each has a line.",
         ),
     ] = None,
     watch: Annotated[

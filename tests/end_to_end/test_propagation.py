@@ -36,6 +36,17 @@ def look(pair: KnotPair, cached: str, *words: str) -> Done:
         return in_process("dns", "propagation", "x.contoso.test", "TXT", *words, environment=environment)
 
 
+def test_the_variable_holds_a_value_a_line() -> None:
+    """MX and TXT values have blanks in them."""
+    environment = {
+        "PATH": os.defpath,
+        "EXO_AUTH_NAMESERVER": "127.0.0.1:9",
+        "EXO_AUTH_EXPECT": "10 mail.contoso.test\nmail.contoso.test",
+    }
+    done = in_process("dns", "propagation", "contoso.test", "MX", environment=environment)
+    assert (done.code, "“mail.contoso.test” is no value of type MX" in done.err) == (64, True)
+
+
 def state(done: Done) -> tuple[str, list[str], int]:
     document = json.loads(done.out)
     return document["state"], document["lagging"], done.code
