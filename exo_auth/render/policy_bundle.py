@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from exo_auth.plan.mta_sts import PlannedPolicy
+from exo_auth.plan.receiver_effects import mta_sts_effects
 from exo_auth.render.document import record_document, to_text
 from exo_auth.render.policy_bundle_steps import readme
 from exo_auth.render.records_text import record_line
@@ -55,6 +56,8 @@ def built_text(
         mx = ", ".join(one.policy.mx) or "nobody"
         lines.append(f"{one.domain.unicode}  mode {one.policy.mode}, max_age {one.policy.max_age}, mx {mx}")
         lines += [f"  warning: {warning}" for warning in one.warnings]
+    effects = dict.fromkeys(text for one in policies for text in mta_sts_effects(one.policy))
+    lines += [f"  note: {text}" for text in effects]
     lines += ["", "When every address of the hosts serves them (exo-auth mta-sts test), publish:"]
     lines += [f"  {record_line(one.record)}" for one in policies]
     return "\n".join(map(visible, lines))
@@ -77,6 +80,7 @@ def _document(
                 "id": one.id,
                 "record": record_document(one.record),
                 "warnings": list(one.warnings),
+                "notes": list(mta_sts_effects(one.policy)),
             }
             for one in policies
         ],

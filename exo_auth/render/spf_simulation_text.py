@@ -41,6 +41,7 @@ def simulation_text(found: Simulation, output: str) -> str:
     lines = [f"{found.change.owner}: {visible(' '.join(after)) or 'nothing would change'}"]
     if found.senders:
         lines += [table.to_text("table")]
+    lines += [f"note: {visible(text)}" for text in found.change.notes]
     lines += [f"lost: {network}" for network in found.lost]
     lines += [f"not known: {visible(text)}" for text in found.unknown]
     lost = len(found.lost) + sum(sender.is_lost for sender in found.senders)

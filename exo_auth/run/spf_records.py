@@ -65,7 +65,10 @@ def simulate(
         resolver = resolver_for(settings)
         if proposed:
             live = await live_spf(resolver, domain)
-            change = _change(live, _parsed(proposed, "the proposed record"), ())
+            record = _parsed(proposed, "the proposed record")
+            change = _change(live, record, ())
+            notes, too_dear, _ = await _costs(resolver, live, change)
+            change = replace(change, notes=(*notes, *spf_effects(record)), refusal=too_dear)
         else:
             loose = replace(wish, allows_loss=True)
             change = await generate_with(settings, resolver, domain, loose)

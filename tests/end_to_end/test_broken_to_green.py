@@ -86,6 +86,12 @@ def test_an_include_that_a_sender_needs_is_not_removed(desk: Desk) -> None:
         "spf generate new.example --remove include:spf.protection.outlook.com --no-microsoft --allow-loss"
     )
     assert loose.code == 0
+    tried = desk.run("spf simulate new.example --record v=spf1?all")
+    assert tried.code == 64, "no record"
+    tried = desk.run("spf simulate new.example --remove include:spf.protection.outlook.com")
+    assert tried.code == 3
+    assert "note: 0 of 10 lookups" in tried.out
+    assert "leave the verdict to DKIM and DMARC" in tried.out
 
 
 def test_the_policy_file_comes_before_its_id(desk: Desk) -> None:

@@ -214,6 +214,7 @@ def test_people_read_what_to_publish_and_where_the_traps_are(builder: Builder) -
     done = builder.run("-d contoso.example --mx *.mail.protection.outlook.com")
     assert "warning: *.mail.protection.outlook.com names the exchangers of other tenants" in done.out
     assert "_mta-sts.contoso.example. 3600 IN TXT" in done.out
+    assert "senders who heed RFC 8461 deliver as before" in done.out
     table = builder.run("-d contoso.example -o csv")
     assert table.out.splitlines()[0] == "Domain,Mode,Max age,MX,Record"
 
