@@ -88,7 +88,7 @@ def _missing(domain: DomainName, answer: Answer[Txt], organizational: DomainName
     seen = (
         absence(domain, "TXT", answer)
         if isinstance(answer, Missing)
-        else f"{domain} has {len(answer.values) if isinstance(answer, Found) else 0} TXT records, none of them SPF"
+        else f"{domain} has TXT records, and none of them is SPF"
     )
     return finding(
         "SPF-SUBDOMAIN" if is_subdomain else "SPF-MISSING",
