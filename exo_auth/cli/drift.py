@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from exo_auth.cli.options import Common, command
-from exo_auth.cli.talk import progress, put, warner
+from exo_auth.cli.talk import note, progress, put, warner
 
 EXIT_DRIFTED = 2
 EXIT_NO_VERDICT = 6
@@ -38,6 +38,11 @@ def drift(
     rows = [
         (one.change.target, one.change.key, one.run_id, one.detail, one.is_unknown) for one in looked.drifted
     ]
+    if not looked.compared:
+        note(
+            common,
+            f"nothing was applied from here: the journals in {settings.state_dir} hold no change to compare",
+        )
     put(drift_text(rows, looked.compared, settings.output))
     if any(one.is_unknown for one in looked.drifted):
         raise typer.Exit(EXIT_NO_VERDICT)

@@ -74,6 +74,8 @@ def test_a_change_that_a_later_run_found_done_is_watched_and_can_be_taken_back(
     with world.bench.session() as session:
         run = world.apply(session, world.plan(session, world.wishes), Full.open).run_id
     desk = Desk(kept_box, tmp_path)
+    elsewhere = Desk(kept_box, tmp_path / "elsewhere").run("drift")
+    assert (elsewhere.code, "nothing was applied from here" in elsewhere.err) == (0, True)
     found = desk.run("dkim enable silent.example --yes")
     assert (found.code, "it took effect" in found.err) == (0, True), found
     assert "it took effect" not in desk.run("dkim enable silent.example --yes").err, "told twice"
