@@ -92,7 +92,7 @@ def check_domain(
         found += check_tenant(facts, view, dkim)
     if profile is Profile.PARKED:
         found = [one for one in found if one.code not in _NOT_FOR_PARKED]
-        found += check_parked(facts)
+        found += check_parked(facts if Subject.MX in subjects else replace(facts, mx=None))
     return completed(under(profile, _without_echoes(found)), facts, now)
 
 

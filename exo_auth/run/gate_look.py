@@ -94,10 +94,9 @@ class GateLooker:
 
     def _apart_from_validation(self, report: DomainReport) -> GateVerdict:
         gate = _gate(report)
-        findings = tuple(one for one in report.findings if one.code not in VALIDATED)
-        return (
-            gate if len(findings) == len(report.findings) else judge_gate(report.domain, gate.gate, findings)
-        )
+        # what holds it, and not the findings told: a profile may be silent about some of those
+        holding = tuple(one for one in gate.holding if one.code not in VALIDATED)
+        return gate if len(holding) == len(gate.holding) else judge_gate(report.domain, gate.gate, holding)
 
 
 def _gate(report: DomainReport) -> GateVerdict:

@@ -52,6 +52,14 @@ def test_a_record_that_nobody_published_is_asked_of_no_resolver(desk: Desk) -> N
     assert order.index("resolver") > max(order.index("ns1"), order.index("ns2"))
 
 
+@pytest.mark.parametrize("rules", ["cisa", "parked"])
+def test_rules_that_ask_for_no_record_open_no_gate(desk: Desk, rules: str) -> None:
+    done = desk.run(f"{GATE} --rules {rules}")
+    document = json.loads(done.out)
+    assert (done.code, document["gates"][0]["held_by"]) == (3, ["TLSRPT-MISSING"])
+    assert document["findings"] == [], "the rules themselves are silent"
+
+
 def test_a_secondary_that_lags_is_time_alone(desk: Desk) -> None:
     desk.box.faults.add(Fault("dns-lag", value="2h"))
     desk.box.publish_txt(OWNER, RECORD)
