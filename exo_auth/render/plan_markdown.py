@@ -62,20 +62,20 @@ def _facts(plan: Plan) -> Iterator[str]:
     if plan.exceeds_limit:
         yield from (f"> **Over the limit**: {plain(plan.exceeds_limit)}. It will be refused.", "")
     yield from (f"**{plain(counts_line(plan))}**", "")
-    yield from table(
-        ("", ""),
-        (
-            ("Tenant", f"{plan.tenant}, `{plan.tenant.tenant_id}`"),
-            ("Looked at", f"{moment(plan.made_at)}: DNS and tenant were ready for every change below"),
-            ("Valid until", moment(plan.expires_at)),
-            ("Digest", f"`{plan.digest}`"),
-        ),
-    )
+    ready = ": DNS and tenant were ready for every change below" if plan.changes else ""
+    rows = [
+        ("Tenant", f"{plan.tenant}, `{plan.tenant.tenant_id}`"),
+        ("Looked at", f"{moment(plan.made_at)}{ready}"),
+    ]
+    if plan.changes:
+        rows += [("Valid until", moment(plan.expires_at)), ("Digest", f"`{plan.digest}`")]
+    yield from table(("", ""), rows)
 
 
 def _body(plan: Plan) -> Iterator[str]:
     for part in by_stage(plan):
-        yield from (f"## {f'Stage {plain(part.stage)}' if part.stage else 'What is done'}", "")
+        what = "What is done" if part.changes else "What was found"
+        yield from (f"## {f'Stage {plain(part.stage)}' if part.stage else what}", "")
         yield from _changes(part)
         yield from _deferred(part.deferrals)
         yield from _held_back(part.blockages)

@@ -164,6 +164,14 @@ def test_when_those_that_wait_are_ready_is_told_for_the_first_and_the_last() -> 
     assert "not before 2026-11-23 12:00Z for the first, 2026-11-25 12:00Z for the last" in text
 
 
+def test_a_plan_without_changes_promises_nothing() -> None:
+    text = plan_markdown(
+        replace(big_plan(), changes=(), deferrals=(Deferral(name("a.example"), "not due", None),))
+    )
+    assert "## What was found" in text
+    assert not re.search("Digest|Valid until|ready for every change|applies exactly", text)
+
+
 def test_a_report_names_what_did_not_go_well_first() -> None:
     plan = replace(big_plan(), changes=big_plan().changes[:3])
     ends = (
