@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenes import NOW, TENANT, name
 
@@ -84,6 +84,7 @@ PLAN = Plan(TENANT, NOW, "playbook", {}, CHANGES, considered=2)
 
 
 @given(st.lists(st.sampled_from(Answer), min_size=len(CHANGES), max_size=len(CHANGES)))
+@settings(deadline=None)
 def test_whatever_is_answered_nothing_is_sent_without_what_it_builds_on(answers: list[Answer]) -> None:
     asked: list[int] = []
     told: list[str] = []
