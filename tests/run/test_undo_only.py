@@ -52,11 +52,11 @@ NAMED = [  # key, what people read of it
 @pytest.mark.parametrize(("place", "key", "thing"), [(n, *row) for n, row in enumerate(NAMED)])
 def test_one_change_is_named_by_its_key(place: int, key: str, thing: str) -> None:
     assert (RUN[place].key, RUN[place].thing) == (key, thing)
-    assert narrowed(list(RUN), key) == [RUN[place]]
+    assert narrowed(list(RUN), "run", key) == [RUN[place]]
     line = JournalLine(1, NOW, NOW, "run", "intent", {"change": change_document(RUN[place])})
     assert f"  {key}:" in lines_text({"tenant": (line,)}, "table")
 
 
 def test_a_domain_names_all_its_changes() -> None:
-    assert narrowed(list(RUN), "Fabrikam.com") == [*RULE, *CONNECTORS]
-    assert narrowed(list(RUN), "") == list(RUN)
+    assert narrowed(list(RUN), "run", "Fabrikam.com") == [*RULE, *CONNECTORS]
+    assert narrowed(list(RUN), "run", "") == list(RUN)
