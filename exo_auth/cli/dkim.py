@@ -174,7 +174,7 @@ def calendar(
     """
     from exo_auth.plan.status import calendar as entries_of
     from exo_auth.render.dkim_text import calendar_ics, calendar_text
-    from exo_auth.run.config_template import write_private
+    from exo_auth.run.private_file import write_private
 
     settings, scene = _look(common, domains, policy, names)
     entries = entries_of(scene)

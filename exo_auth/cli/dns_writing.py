@@ -45,7 +45,7 @@ def plan_records(common: Common, settings: Settings, wishes: Wishes, domains: li
 def save_plan(common: Common, plan: Plan, out: str) -> None:
     """Write the plan to a file."""
     from exo_auth.plan.plan_file import to_text
-    from exo_auth.run.config_template import write_private
+    from exo_auth.run.private_file import write_private
 
     write_private(Path(out), to_text(plan), replace=True)
     note(common, f"the plan is saved in {out}; apply it with: exo-auth dns apply --plan {out}")

@@ -41,7 +41,8 @@ def init(
     Example:  exo-auth init -t contoso.onmicrosoft.com
     """
     from exo_auth.run.config import chosen_file
-    from exo_auth.run.config_template import first_config, write_private
+    from exo_auth.run.config_template import first_config
+    from exo_auth.run.private_file import write_private
 
     path = chosen_file(common.config, os.environ)
     if not force and os.path.lexists(path):

@@ -256,8 +256,8 @@ def install(
     """
     from exo_auth.render.job_text import ON_THIS_MACHINE, job_files
     from exo_auth.render.schedulers.placing import Placing
-    from exo_auth.run.config_template import write_private
     from exo_auth.run.job import read_job
+    from exo_auth.run.private_file import write_private
 
     common.settings()
     job = read_job(Path(file))

@@ -86,8 +86,8 @@ def plan(
     from exo_auth.cli.showing import check_formats, report_plan, show_plan
     from exo_auth.cli.writing import plan_exit_code
     from exo_auth.plan.plan_file import to_text
-    from exo_auth.run.config_template import write_private
     from exo_auth.run.playbook import Playbook, read_playbook
+    from exo_auth.run.private_file import write_private
     from exo_auth.run.session import ReadingSession
 
     if stage and not playbook:

@@ -88,7 +88,7 @@ def report_run(common: Common, files: Sequence[str] | None, report: RunReport) -
 
 def _write(common: Common, texts: dict[str, str], exit_code: int) -> int:
     """Write each file whole or not at all; one that cannot be written must not hide how the run itself ended."""
-    from exo_auth.run.config_template import write_private
+    from exo_auth.run.private_file import write_private
 
     for file, text in texts.items():
         try:

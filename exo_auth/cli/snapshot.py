@@ -30,7 +30,7 @@ def save(
     Example:  exo-auth snapshot save today.json contoso.com fabrikam.com
     """
     from exo_auth.domain_name import DomainName
-    from exo_auth.run.config_template import write_private
+    from exo_auth.run.private_file import write_private
     from exo_auth.run.session import ReadingSession
     from exo_auth.run.snapshot import to_text
     from exo_auth.run.take_snapshot import take_of_names, take_of_tenant

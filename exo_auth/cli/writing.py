@@ -226,7 +226,7 @@ def open_session(stack: ExitStack, common: Common, settings: Settings, writing: 
 
 def _save(common: Common, plan: Plan, out: str) -> None:
     from exo_auth.plan.plan_file import to_text
-    from exo_auth.run.config_template import write_private
+    from exo_auth.run.private_file import write_private
 
     write_private(Path(out), to_text(plan), replace=True)
     note(common, f"the plan is saved in {out}; apply it with: exo-auth apply {out}")

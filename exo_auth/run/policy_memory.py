@@ -85,7 +85,7 @@ class PolicyMemory:
         return note if isinstance(note, dict) else {}
 
     def _write(self, note: dict[str, Any]) -> None:
-        from exo_auth.run.config_template import write_private
+        from exo_auth.run.private_file import write_private
 
         write_private(
             self.path, json.dumps({"schema": SCHEMA, **note}) + "\n", replace=True, make_folder=True

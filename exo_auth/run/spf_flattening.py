@@ -213,7 +213,7 @@ def _renewal_refusal(former: _Former, found: Flattened, most: float) -> str:
 
 def _keep(state: Path, domain: DomainName, found: Flattened, before: tuple[str, ...]) -> None:
     """Keep what was put in, its digest, and the set that stood there, for who wants it back."""
-    from exo_auth.run.config_template import write_private
+    from exo_auth.run.private_file import write_private
 
     document = {"schema": _STATE, "domain": domain.ascii, "source": found.source, "terms": list(found.terms)}
     document |= {"networks": list(map(str, found.networks)), "before": list(before)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from exo_auth.errors import InputError
 from exo_auth.run.config import validate
-from exo_auth.run.config_template import write_private
+from exo_auth.run.private_file import write_private
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _HEAD = re.compile(r"^tenants:[ \t]*(#.*)?$", re.MULTILINE)

@@ -26,7 +26,8 @@ from exo_auth.run.config_schema import (
     in_scope,
     unknown_variables,
 )
-from exo_auth.run.config_template import first_config, write_private
+from exo_auth.run.config_template import first_config
+from exo_auth.run.private_file import write_private
 from exo_auth.run.yaml_nodes import parse
 
 GUID = "11111111-2222-3333-4444-555555555555"
