@@ -16,6 +16,11 @@ SPF = "v=spf1 -all"
 DMARC = "v=DMARC1; p=reject; sp=reject; np=reject"
 
 
+def names_no_sender(text: str) -> bool:
+    """Is this the SPF record of a domain that nobody sends from? Its terms have no case (RFC 7208 §4.6.1)."""
+    return " ".join(text.lower().split()) == SPF
+
+
 def check_parked(facts: DomainFacts) -> tuple[Finding, ...]:
     """Compare SPF, DMARC and MX with what a domain publishes that nobody sends from."""
     return (*_spf(facts), *_dmarc(facts), *_mx(facts))
@@ -26,7 +31,7 @@ def _spf(facts: DomainFacts) -> Iterator[Finding]:
     if (
         tree is None
         or isinstance(tree.answer, LookupFailed)
-        or [" ".join(t.split()) for t in tree.texts] == [SPF]
+        or [names_no_sender(text) for text in tree.texts] == [True]
     ):
         return
     yield finding(

@@ -10,6 +10,8 @@ from exo_auth.checks.catalogue import finding
 from exo_auth.checks.connections import check_connections, check_domain_connections
 from exo_auth.checks.dmarc_policy import judge
 from exo_auth.checks.finding import DnsRecord, Finding, Severity
+from exo_auth.checks.parked import SPF as PARKED_SPF
+from exo_auth.checks.parked import names_no_sender
 from exo_auth.checks.spf_cost import domains_authorized
 from exo_auth.checks.zone import is_exchange_online
 from exo_auth.domain_name import DomainName
@@ -24,7 +26,6 @@ from exo_auth.records.spf import SpfRecord
 SPF_INCLUDES = frozenset(  # of all Microsoft clouds
     {"spf.protection.outlook.com", "spf.protection.office365.us", "spf.protection.partner.outlook.cn"}
 )
-PARKED_SPF = "v=spf1 -all"
 LONGEST_SURE = 40  # characters of a name that Exchange certainly keeps in the label of a host
 _BROKEN = frozenset({Severity.FAIL, Severity.UNKNOWN})
 
@@ -81,7 +82,7 @@ def _sending(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:
 
 
 def _is_parked(tree: SpfNode) -> bool:
-    return [" ".join(text.lower().split()) for text in tree.texts] == [PARKED_SPF]
+    return [names_no_sender(text) for text in tree.texts] == [True]
 
 
 def _spf(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from exo_auth.checks.finding import DnsRecord
-from exo_auth.checks.parked import SPF as PARKED_SPF
+from exo_auth.checks.parked import names_no_sender
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import InputError, PublishError
 from exo_auth.facts.tenant import TenantRef
@@ -72,7 +72,7 @@ class DnsTrade:
     def _is_parked(self, change: Change) -> bool:
         apex = str(change.parameters["name"]).removeprefix("_dmarc.")
         live = self._zones.live(self._home(change)).get((apex, "TXT"))
-        return live is not None and PARKED_SPF in live.values
+        return live is not None and any(map(names_no_sender, live.values))
 
     def _home(self, change: Change) -> ZoneHome:
         home = self._zones.home_of(DomainName(str(change.parameters["name"])))

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from exo_auth.checks.dmarc_policy import judge
 from exo_auth.checks.gates import SUBJECTS, Gate
-from exo_auth.checks.tenant import PARKED_SPF
+from exo_auth.checks.parked import names_no_sender
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ExoAuthError, RecordSyntaxError
 from exo_auth.facts.dns import Found
@@ -160,7 +160,7 @@ def _policy(settings: Settings, domain: DomainName, before: tuple[str, ...], aft
 
 
 def _names_senders(values: tuple[str, ...]) -> bool:
-    return any(spf.looks_like(text) and text.strip().lower() != PARKED_SPF for text in values)
+    return any(spf.looks_like(text) and not names_no_sender(text) for text in values)
 
 
 def _senders(settings: Settings, domain: DomainName) -> Held:
