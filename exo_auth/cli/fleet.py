@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+AT_ONCE = 4
+MAX_FAILURES = 20
+TENANT_TIMEOUT = "30m"
+
 AtOnce = Annotated[
     int,
     typer.Option(
@@ -73,9 +77,9 @@ def run_all(
             help="Part I of N, from 0/N on: each machine takes its own. A tenant always falls to the same part.",
         ),
     ] = "0/1",
-    at_once: AtOnce = 4,
-    max_failures: MaxFailures = 20,
-    tenant_timeout: TimeLimit = "30m",
+    at_once: AtOnce = AT_ONCE,
+    max_failures: MaxFailures = MAX_FAILURES,
+    tenant_timeout: TimeLimit = TENANT_TIMEOUT,
 ) -> None:
     """Run a command for every tenant of the configuration, each in a process of its own.
 
@@ -104,9 +108,9 @@ def run_all(
 def resume(
     common: Common,
     run: Run = None,
-    at_once: AtOnce = 4,
-    max_failures: MaxFailures = 20,
-    tenant_timeout: TimeLimit = "30m",
+    at_once: AtOnce = AT_ONCE,
+    max_failures: MaxFailures = MAX_FAILURES,
+    tenant_timeout: TimeLimit = TENANT_TIMEOUT,
 ) -> None:
     """Go on with a run: the tenants that were not started, and those whose end may be another one now.
 

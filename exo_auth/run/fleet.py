@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,10 @@ from typing import Any
 from exo_auth.errors import InputError
 from exo_auth.plan.fleet import FleetRun, Shard, TenantEnd
 from exo_auth.run.child import run_child
-from exo_auth.run.job_run import GRACE
+from exo_auth.run.job_run import EXIT_LATE, GRACE
 from exo_auth.run.listeners import JOB, RECORD
 
 LAST_WORDS = 300  # characters
-EXIT_LATE = 1
 
 RunOne = Callable[[str], TenantEnd]
 
@@ -48,7 +47,7 @@ class FleetRecord:
     def add(self, end: TenantEnd) -> None:
         """Keep how a tenant's run ended."""
         with self._lock:
-            self._append({**vars(end)}, 0)
+            self._append(asdict(end), 0)
 
     def read(self) -> FleetRun:
         """Give the run as far as it came; a last line that a crash cut off does not count. Raises InputError."""
@@ -56,20 +55,16 @@ class FleetRecord:
             lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
             head = json.loads(lines[0])
             ends = [TenantEnd(**json.loads(line)) for line in lines[1:]]
+            command, tenants = tuple(head["command"]), tuple(head["tenants"])
+            shard = Shard.parse(str(head["shard"]))
         except FileNotFoundError:
             raise InputError(
                 f"there is no run {self.path.stem} of a fleet here",
                 hint="exo-auth fleet status names the last",
             ) from None
-        except (OSError, ValueError, IndexError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, InputError) as error:
             raise InputError(f"{self.path} cannot be read: {error}", hint="begin a new run") from None
-        return FleetRun(
-            self.path.stem,
-            tuple(head["command"]),
-            tuple(head["tenants"]),
-            Shard.parse(head["shard"]),
-            {end.tenant: end for end in ends},
-        )
+        return FleetRun(self.path.stem, command, tenants, shard, {end.tenant: end for end in ends})
 
     def _append(self, document: Mapping[str, Any], flags: int) -> None:
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | flags, 0o600)
@@ -91,8 +86,8 @@ def last_run(folder: Path) -> str:
 class Pace:
     """How many tenants at once, and after how many failures no more of them are begun; 0 for no such limit."""
 
-    at_once: int = 4
-    max_failures: int = 20
+    at_once: int
+    max_failures: int = 0
 
 
 def run_fleet(

@@ -105,9 +105,16 @@ def test_records_that_are_none(tmp_path: Path) -> None:
         last_run(tmp_path)
     with pytest.raises(InputError, match="there is no run 2026-x"):
         FleetRecord(tmp_path, "2026-x").read()
-    (tmp_path / "2026-y.jsonl").write_text("nonsense\n")
-    with pytest.raises(InputError, match="cannot be read"):
-        FleetRecord(tmp_path, "2026-y").read()
+    for text in (
+        "nonsense\n",
+        "{}\n",
+        "[]\n",
+        '{"command": ["version"], "tenants": ["a"], "shard": "8/8"}\n',
+        '{"command": ["version"], "tenants": ["a"], "shard": "0/1"}\n{"tenant": "a", "ended": 0}\n',
+    ):
+        (tmp_path / "2026-y.jsonl").write_text(text)
+        with pytest.raises(InputError, match="cannot be read"):
+            FleetRecord(tmp_path, "2026-y").read()
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         FleetRecord(tmp_path / "file", "2026-z").begin(run_of("a"))
