@@ -27,7 +27,6 @@ from exo_auth.facts.spf import SpfBranch, SpfNode
 from exo_auth.records import spf
 from exo_auth.records.spf import Mechanism, SpfRecord
 
-COMFORTABLE = 450  # octets of all TXT at the name, RFC 7208 §3.4
 OVERHEAD = 12 + 4 + 11  # header, question's type and class, OPT record
 PER_RECORD = 12  # compressed owner, type, class, TTL, length
 SMALL_MESSAGE = 512  # octets, RFC 1035 §2.3.4

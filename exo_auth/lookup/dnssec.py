@@ -65,7 +65,7 @@ class _Judged:
     is_absent: bool | None = None  # the name itself, whatever the RCODE says, which nobody signs
 
 
-_NoCut = None  # no zone begins at that name
+_NO_CUT = None  # no zone begins at that name
 _Step = _Zone | Judgement | None
 
 
@@ -253,7 +253,7 @@ class Validator:
                 return _judgement(_INSECURE, parent, words)
             return await self._zone_with_keys(child, usable, "the DS record of its parent")
         if any(child.is_subdomain(rrset.name) for rrset in message.answer):  # an alias, which is no zone
-            return _NoCut
+            return _NO_CUT
         denial = self._denial(parent, message, child, dns.rdatatype.DS)
         if denial is Denial.UNDECIDED:
             words = f"the NSEC3 records of {_text(parent.name)} leave open whether {_text(child)} is a zone of its own"
@@ -264,7 +264,7 @@ class Validator:
         if denial is Denial.UNPROVEN:
             words = f"{_text(parent.name)} proves neither a DS record for {_text(child)} nor its absence"
             return _judgement(_BOGUS, parent, words)
-        return _NoCut
+        return _NO_CUT
 
     async def _zone_with_keys(
         self, name: dns.name.Name, trusted: Iterable[dns.rdtypes.ANY.DS.DS], by: str

@@ -45,7 +45,7 @@ _POINTED = struct.Struct("!HHHIH")  # the same behind an owner that is nothing b
 _SOA_NUMBERS = struct.Struct("!IIIII")  # serial, refresh, retry, expire, minimum
 _OPTION = struct.Struct("!HH")  # code, length
 _PREFERENCE = struct.Struct("!H")
-_RESPONSE, _AUTHORITATIVE, _TRUNCATED, _RECURSION_DESIRED = 0x8000, 0x0400, 0x0200, 0x0100
+_AUTHORITATIVE, _TRUNCATED, _RECURSION_DESIRED = 0x0400, 0x0200, 0x0100
 _RECURSION_AVAILABLE, _AUTHENTICATED, _CHECKING_DISABLED = 0x0080, 0x0020, 0x0010
 _DNSSEC_OK = 0x8000  # in the TTL field of the OPT record, RFC 3225 §3
 _EXTENDED_ERROR = 15  # EDNS option, RFC 8914 §2
@@ -135,11 +135,6 @@ class Message(NamedTuple):
     authority: tuple[Record, ...] = ()
     extended_errors: tuple[tuple[int, str], ...] = ()  # RFC 8914: code and the server's words
     octets: bytes = b""  # the whole message as it came
-
-    @property
-    def is_response(self) -> bool:
-        """Is it an answer, not a question?"""
-        return bool(self.flags & _RESPONSE)
 
     @property
     def authoritative(self) -> bool:

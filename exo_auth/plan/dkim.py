@@ -24,7 +24,6 @@ from exo_auth.plan.limits import Limits
 from exo_auth.plan.plan import Plan, limit_excess
 
 ROTATION_WINDOW = timedelta(hours=96)  # from Rotate-DkimSigningConfig until the new key signs
-SWITCH_MARGIN = timedelta(hours=1)  # past RotateOnDate, before the switch counts as done
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from exo_auth.errors import RecordSyntaxError
 
-DELIMITERS = ".-+,/_="
 MOST_PARTS = 128  # a name has no more labels
 LETTERS = "slodipvh"
 EXP_LETTERS = "crt"  # in explanations only, RFC 7208 §7.2

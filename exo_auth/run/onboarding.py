@@ -16,7 +16,6 @@ from exo_auth.run.playbook import Playbook
 from exo_auth.run.session import ReadingSession
 from exo_auth.run.stages import plan_playbook
 
-DEFAULT = "onboard-tenant"
 _GOOD = frozenset({Result.APPLIED, Result.ALREADY_SO})
 
 Say = Callable[[str], None]

@@ -10,7 +10,6 @@ from exo_auth.errors import InputError
 from exo_auth.plan.job import Job
 
 GRACE_SECONDS = 120  # `job run` gives the change under way 90 s; a scheduler must not kill it before
-RETRIED = (1, 5, 6, 7)  # failures that may be gone at the next try
 NOT_RETRIED = (
     3,
     8,
