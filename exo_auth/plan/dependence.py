@@ -26,10 +26,11 @@ def builds_on(change: Change, earlier: Change) -> bool:
         return False
     if OCTODNS not in (change.cmdlet, earlier.cmdlet) or change.cmdlet != earlier.cmdlet:
         return True
-    if _is_about_the_way(change) and _is_about_the_way(earlier):
-        return True  # RFC 8461 §8.3: senders deliver to no host that the policy does not name
+    if _routes_mail(change) and _routes_mail(earlier):
+        return True  # RFC 8461 §5: senders deliver to no host that the policy does not name
     return any(
-        _acts(one) and _is_passed_by(other) for one, other in ((change, earlier), (earlier, change))
+        _enforces_dmarc(one) and _authenticates_mail(other)
+        for one, other in ((change, earlier), (earlier, change))
     )  # RFC 7489 §6.3: what passes neither SPF nor DKIM is not delivered
 
 
@@ -38,22 +39,22 @@ def blocker(change: Change, not_made: Iterable[Change]) -> Change | None:
     return next((one for one in not_made if builds_on(change, one)), None)
 
 
-def _is_about_the_way(change: Change) -> bool:
-    name, rdtype = _place(change)
+def _routes_mail(change: Change) -> bool:
+    name, rdtype = _owner_and_type(change)
     return rdtype in ("MX", "TLSA") or name.startswith(("mta-sts.", "_mta-sts."))
 
 
-def _is_passed_by(change: Change) -> bool:
-    name, _ = _place(change)
+def _authenticates_mail(change: Change) -> bool:
+    name, _ = _owner_and_type(change)
     return "._domainkey." in name or any(spf.looks_like(text) for text in _texts(change))
 
 
-def _acts(change: Change) -> bool:
+def _enforces_dmarc(change: Change) -> bool:
     """Does a DMARC policy stand there before or after that asks receivers to refuse or set aside?"""
-    return _place(change)[0].startswith("_dmarc.") and any(map(_asks_for_more, _texts(change)))
+    return _owner_and_type(change)[0].startswith("_dmarc.") and any(map(_is_enforced, _texts(change)))
 
 
-def _asks_for_more(text: str) -> bool:
+def _is_enforced(text: str) -> bool:
     try:
         found = dmarc.parse(text)
     except RecordSyntaxError:
@@ -62,7 +63,7 @@ def _asks_for_more(text: str) -> bool:
     return any(policy not in (None, Policy.NONE) for policy in policies)
 
 
-def _place(change: Change) -> tuple[str, str]:
+def _owner_and_type(change: Change) -> tuple[str, str]:
     return str(change.parameters.get("name", "")), str(change.parameters.get("type", ""))
 
 
