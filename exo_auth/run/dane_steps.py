@@ -121,7 +121,7 @@ def _probe(looks: DaneLooks, scene: DaneScene, probe: str) -> Part:
 
 
 def _name_hosts(looks: DaneLooks, scene: DaneScene, _probe: str) -> Part:
-    """Let the MTA-STS policy name every host that mail goes to, and the one it goes to next (RFC 8461 §8.3)."""
+    """Let the MTA-STS policy name every host that mail goes to, and the one it goes to next (RFC 8461 §5)."""
     hosts = dict.fromkeys(host for host in (*scene.hosts, scene.new_host, scene.former_host) if host)
     step = _policy_step(looks, scene, None, tuple(hosts))
     if step.step == "done":
