@@ -15,6 +15,7 @@ from exo_auth.errors import ExoAuthError
 
 EXIT_USAGE = 64  # Click's own 2 means “changes pending” here
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141  # what a shell gives for a program that SIGPIPE ended
 COMPLETE_VARIABLE = "_EXO_AUTH_COMPLETE"  # set by the shell's completion script
 
 
@@ -61,8 +62,10 @@ def run(arguments: list[str]) -> int:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        from exo_auth.cli.talk import leave_unread
+
+        leave_unread(sys.stdout)
+        return EXIT_UNREAD
     except Exception as bug:  # noqa: BLE001 - the last door: a person sees a sentence, never a trace unasked
         return _report_bug(bug, arguments)
     return code if isinstance(code, int) else 0
@@ -80,12 +83,12 @@ def _report_bug(bug: Exception, arguments: list[str]) -> int:
 
 def report(error: ExoAuthError, arguments: list[str]) -> None:
     """Write the error to stderr, and to stdout as JSON when JSON was asked for."""
-    from exo_auth.cli.talk import clear_progress
+    from exo_auth.cli.talk import clear_progress, tell
 
     clear_progress()
-    print(f"error: {error}", file=sys.stderr)
+    tell(f"error: {error}")
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        tell(f"hint: {error.hint}")
     if _wants_json(arguments):
         from exo_auth.render.document import error_document, to_text
 

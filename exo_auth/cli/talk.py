@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from exo_auth.cli.options import Common
 
@@ -20,7 +21,7 @@ def warner(common: Common) -> Callable[[str], None]:
     def warn(text: str) -> None:
         if text not in said and not common.quiet:
             said.add(text)
-            print(f"{_erase()}warning: {text}", file=sys.stderr)
+            tell(f"{_erase()}warning: {text}")
 
     return warn
 
@@ -30,7 +31,7 @@ def progress(common: Common) -> Callable[[str], None]:
     if common.quiet:
         return lambda _text: None
     if common.verbose:
-        return lambda text: print(f"· {text}", file=sys.stderr, flush=True)
+        return lambda text: tell(f"· {text}")
     if (
         not sys.stderr.isatty()
         or common.no_progress
@@ -42,17 +43,32 @@ def progress(common: Common) -> Callable[[str], None]:
     return _show_in_one_line
 
 
+def tell(text: str, end: str = "\n") -> None:
+    """Write to stderr; where nobody reads it any more the run goes on, because a change may be under way."""
+    try:
+        print(text, end=end, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        leave_unread(sys.stderr)
+
+
+def leave_unread(stream: TextIO) -> None:
+    """Let what goes to a stream whose reader is gone lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
 def clear_progress() -> None:
     """Take the line of progress away, so that what follows stands alone."""
     if _Shown.is_shown:
-        print(ERASE_LINE, end="", file=sys.stderr, flush=True)
+        tell(ERASE_LINE, end="")
         _Shown.is_shown = False
 
 
 def note(common: Common, text: str) -> None:
     """Say something worth knowing, on stderr."""
     if not common.quiet:
-        print(f"{_erase()}{text}", file=sys.stderr)
+        tell(f"{_erase()}{text}")
 
 
 class _Shown:
@@ -63,7 +79,7 @@ class _Shown:
 
 def _show_in_one_line(text: str) -> None:
     width = shutil.get_terminal_size().columns
-    print(f"{ERASE_LINE}· {text}"[: width + len(ERASE_LINE) - 1], end="", file=sys.stderr, flush=True)
+    tell(f"{ERASE_LINE}· {text}"[: width + len(ERASE_LINE) - 1], end="")
     _Shown.is_shown = True
 
 

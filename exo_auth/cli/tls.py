@@ -258,7 +258,8 @@ def remove_rule(
     from exo_auth.run.partner_wishes import RuleWords, rule_wishes
 
     words = RuleWords(tuple(partners or ()), name, adopts=adopt)
-    write_other(common, writing, lambda session: plan_removals(session, rule_wishes(session.settings, words)))
+    wishes = rule_wishes(common.settings(), words)
+    write_other(common, writing, lambda session: plan_removals(session, wishes))
 
 
 @connector.command("set")
@@ -364,6 +365,5 @@ def _force(
     from exo_auth.run.mail_flow_changes import plan_partners
 
     say = progress(common)
-    write_other(
-        common, writing, lambda session: plan_partners(session, wishes_of(session.settings), probing, say)
-    )
+    wishes = wishes_of(common.settings())  # what is wrong with the words is told before anything is asked
+    write_other(common, writing, lambda session: plan_partners(session, wishes, probing, say))

@@ -31,6 +31,10 @@ EXIT_CODES: dict[int, tuple[str, str]] = {  # meaning, what to do
     10: ("sign-in or permission", "exo-auth auth test says which right is missing, and how to give it."),
     64: ("the command line, a file or a name is wrong", "Read the message: it names the place."),
     130: ("interrupted (Ctrl-C): the change under way was finished", "Run again."),
+    141: (
+        "nobody read stdout any more: a plan that was not read to its end is not applied",
+        "Read all of it, or write it to a file; the journal says what was sent.",
+    ),
     143: ("ended (SIGTERM): the change under way was finished", "Run again."),
 }
 

@@ -443,12 +443,31 @@ def test_a_service_that_is_unplugged(cron: dict[str, str]) -> None:
     assert "127.0.0.1:9" in done.err
 
 
-def test_a_reader_that_goes_away_is_no_error_of_ours(cron: dict[str, str]) -> None:
+def unread(arguments: str, stream: str, environment: dict[str, str]) -> Done:
+    """Run with a pipe that nobody reads as stdout or stderr."""
     import subprocess
 
-    command = f"{sys.executable} -m exo_auth schema plan | head -1"
-    done = subprocess.run(["sh", "-c", command], env=cron, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr
+    source, sink = os.pipe()
+    os.close(source)
+    with os.fdopen(sink, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "exo_auth", *arguments.split()],
+            env=environment,
+            text=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: pipe},
+        )
+    return Done(done.returncode, done.stdout or "", done.stderr or "")
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours(cron: dict[str, str]) -> None:
+    done = unread("schema plan", "stdout", cron)
+    assert (done.code, done.err) == (141, "")
+
+
+def test_a_rotation_whose_words_nobody_reads_is_finished(bench: Bench, cron: dict[str, str]) -> None:
+    done = unread("dkim rotate due-a.example --yes --verbose -o json", "stderr", cron)
+    assert done.code == 0, done
+    assert [one["result"] for one in json.loads(done.out)["outcomes"]] == ["applied"]
 
 
 # Certificates, configuration, completion

@@ -272,6 +272,8 @@ def test_without_a_probe_the_partners_dns_still_counts(box: Sandbox, tmp_path: P
 
 WRONG = [
     ("tls rule set --yes", "no partner was named", "nobody"),
+    ("tls rule set", "no partner was named", "and not first that nobody can confirm"),
+    ("tls rule remove", "no partner was named", "nobody, to take a rule away from"),
     ("tls rule set a.example b.example --priority 0 --yes", "one rule its place", "two rules at one place"),
     (f"tls rule set {GOOD} --header X-Class --yes", "names no header", "a header without words"),
     (f"tls rule set {GOOD} --from-scope Inside --yes", "there is no scope", "no scope"),
