@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,10 +114,19 @@ def export(
     only_changes: Annotated[
         bool, typer.Option("--changes", envvar="EXO_AUTH_CHANGES", help="Only what is not there yet.")
     ] = False,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            envvar="EXO_AUTH_OUT",
+            help="Write one file for each zone into this folder.",
+        ),
+    ] = None,
 ) -> None:
     """Print the complete record set a domain needs, in order: from the tenant, and from what is published.
 
-    Each domain is printed as soon as it was looked at. Exit code 3 when a record is refused, 6 when a domain could not be
+    Each domain is printed as soon as it was looked at; with --out there is one file for each zone. Exit code 3 when a record is refused, 6 when a domain could not be
     looked at, with the reason on stderr; the others are printed.
 
     Example:  exo-auth dns export contoso.com --rua mailto:dmarc@contoso.com --as text
@@ -125,7 +135,14 @@ def export(
     from exo_auth.run.record_export import each_domain
 
     settings = common.settings()
-    exporter = Exporter(common, form, settings.output, only_changes=only_changes, is_parked=wishes.parked)
+    exporter = Exporter(
+        common,
+        form,
+        settings.output,
+        folder=Path(out) if out else None,
+        only_changes=only_changes,
+        is_parked=wishes.parked,
+    )
     names, configs = names_of(common, settings, wishes, domains)
     exporter.begin()
     each_domain(settings, names, configs, wishes.wish(), exporter.hear)

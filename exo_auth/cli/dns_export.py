@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exo_auth.cli.talk import note, put
 from exo_auth.errors import ExoAuthError
 from exo_auth.plan.outcome import worst_exit_code
-from exo_auth.render.export_writer import ExportWriter
+from exo_auth.render.export_writer import ExportWriter, ZoneFiles
 
 if TYPE_CHECKING:
     from exo_auth.cli.options import Common
@@ -19,17 +20,26 @@ EXIT_REFUSED = 3
 
 
 class Exporter:
-    """Data to stdout, talk to stderr. What is true of each parked domain is told once."""
+    """Data to stdout, or as files to `folder`; talk to stderr. What is true of each parked domain is told once."""
 
     def __init__(
-        self, common: Common, form: str, output: str, *, only_changes: bool, is_parked: bool
+        self,
+        common: Common,
+        form: str,
+        output: str,
+        *,
+        folder: Path | None,
+        only_changes: bool,
+        is_parked: bool,
     ) -> None:
         self._common = common
         self._form = form
         self._output = output
         self._only_changes = only_changes
         self._is_parked = is_parked
+        self._folder = folder
         self._writer = ExportWriter(form, output)
+        self._files = ZoneFiles(form)
         self._codes = {0}
         self._told: set[str] = set()
 
@@ -42,17 +52,35 @@ class Exporter:
         if isinstance(one, ExoAuthError):
             self._codes.add(one.exit_code)
             self._writer.failed(name, one.message)
+            self._files.failed(name)
             note(self._common, "; ".join(filter(None, (f"{name.unicode}: {one.message}", one.hint))))
             return
         sets = [change.as_set for change in one.changes if self._is_written(change)]
-        self._put(self._writer.domain(one.domain, one.zone, sets, one.notes, one.host))
+        if self._folder is not None:
+            self._files.domain(one.zone, sets, one.notes, one.host)
+        if self._folder is None or self._output == "json":
+            self._put(self._writer.domain(one.domain, one.zone, sets, one.notes, one.host))
         if self._output != "json":
             self._tell(one)
 
     def end(self) -> int:
-        """Write what stands behind the last domain; gives the exit code of it all."""
+        """Write what stands behind the last domain, and the files; gives the exit code of it all."""
         self._put(self._writer.end())
+        if self._folder is not None:
+            self._write_files(self._folder)
         return worst_exit_code(self._codes)
+
+    def _write_files(self, folder: Path) -> None:
+        from exo_auth.run.file_set import write_files
+
+        for zone in self._files.held_back():
+            note(
+                self._common,
+                f"{zone.unicode}: its file is left as it is, because a domain of it could not be looked at",
+            )
+        for name, is_changed in write_files(folder, self._files.files()).items():
+            if self._output != "json":
+                put(f"{folder / name}  {'written' if is_changed else 'as it was'}")
 
     def _is_written(self, change: RecordChange) -> bool:
         why = refusal(change)

@@ -262,13 +262,14 @@ def build(
     Example:  exo-auth mta-sts build -d contoso.com --for nginx --out mta-sts-bundle
     """
     from exo_auth.render.policy_bundle import BundleKind, built_text, bundle
-    from exo_auth.run.build_policies import plan_policies, wish_of, write_bundle
+    from exo_auth.run.build_policies import plan_policies, wish_of
+    from exo_auth.run.file_set import write_files
 
     settings = common.settings()
     wished = wish_of(wish.mode.value, wish.mx or (), wish.max_age, allow_mismatch=wish.allow_mismatch)
     policies = plan_policies(settings, domain, wished)
     kind = BundleKind(for_host.value)
-    changed = write_bundle(Path(out), bundle(kind, policies))
+    changed = write_files(Path(out), bundle(kind, policies))
     put(built_text(kind, out, policies, changed, settings.output))
 
 

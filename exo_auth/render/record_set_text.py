@@ -262,3 +262,14 @@ FORMS: dict[str, Callable[[DomainName, Sequence[RecordSet]], str]] = {
     "text": lambda zone, sets: _letter(zone, sets, (), None),
     "json": lambda zone, sets: to_text(sets_document(zone, sets, (), None)),
 }
+FILE_ENDINGS = {  # octoDNS finds a zone by the name of its file: zone and `.yaml`
+    "table": ".txt",
+    "zone": ".zone",
+    "octodns": ".yaml",
+    "dnscontrol": ".js",
+    "terraform": ".tf",
+    "azure": ".ps1",
+    "csv": ".csv",
+    "text": ".txt",
+    "json": ".json",
+}

@@ -231,8 +231,9 @@ def _still_used(facts: DomainFacts) -> str:
     if not networks:
         return ""
     shown = ", ".join(map(str, networks[:SHOWN_NETWORKS])) + (", …" if len(networks) > SHOWN_NETWORKS else "")
+    many = "1 network send" if len(networks) == 1 else f"{len(networks)} networks send"
     return (
-        f"its SPF lets {len(networks)} networks send today ({shown}): where nobody needs them any more, "
+        f"its SPF lets {many} today ({shown}): where nobody needs them any more, "
         f"exo-auth dns apply {facts.domain} --parked --allow-loss"
     )
 

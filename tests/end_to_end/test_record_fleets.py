@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 from terminal import Done, in_process
 from zone_server import ZoneServer
 
@@ -42,7 +43,7 @@ def test_a_parked_pack_tells_once_what_is_true_of_all(run: Run, names: Path) -> 
     assert done.out.count("zone,") == 1, "one heading"
     assert done.err.count("receivers of both models of DMARC refuse all mail from it") == 1
     assert done.err.count("refused: ") == 2, "MX stands there already"
-    assert "brand7.example TXT: its SPF lets 1 networks send today (192.0.2.1/32)" in done.err
+    assert "brand7.example TXT: its SPF lets 1 network send today (192.0.2.1/32)" in done.err
     assert run(f"dns export --parked --allow-loss --file {names} --as csv").code == 0
 
 
@@ -94,3 +95,44 @@ def test_a_whole_client_list_is_agreed_to(run: Run, tmp_path: Path) -> None:
     clients.write_text("contoso.com\nno name at all\n")
     wrong = run(f"dmarc authorize --host reports.msp.example --file {clients}")
     assert (wrong.code, "line 2" in wrong.err) == (64, True), wrong
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("octodns", "brand0.example.yaml"),  # how octoDNS finds a zone
+        ("zone", "brand0.example.zone"),
+        ("terraform", "brand0.example.tf"),
+        ("azure", "brand0.example.ps1"),
+        ("dnscontrol", "brand0.example.js"),
+        ("csv", "brand0.example.csv"),
+        ("text", "brand0.example.txt"),
+    ],
+)
+def test_each_zone_has_a_file_of_its_own(run: Run, tmp_path: Path, form: str, name: str) -> None:
+    line = f"dns export --parked brand0.example brand1.example --as {form} --out {tmp_path}/zones"
+    done = run(line)
+    assert done.code == 0, done
+    assert done.out.splitlines()[0] == f"{tmp_path}/zones/{name}  written"
+    assert sorted(file.name for file in (tmp_path / "zones").iterdir()) == [name, name.replace("d0", "d1")]
+    printed = run(f"dns export --parked brand0.example --as {form}").out
+    assert (tmp_path / "zones" / name).read_text() == printed
+    assert run(line).out.splitlines()[0].endswith("  as it was")
+
+
+def test_domains_of_one_zone_share_its_file_which_is_whole_or_left_alone(tmp_path: Path) -> None:
+    zone = ["shop.example. 3600 IN SOA ns.shop.example. host.shop.example. 1 7200 900 1209600 300"]
+    with closing(ZoneServer(zone)) as server:
+        environment = {"EXO_AUTH_NAMESERVER": f"127.0.0.1:{server.address[1]}", "HOME": str(tmp_path)}
+        line = f"dns export --parked shop.example a.shop.example --as octodns --out {tmp_path}"
+        done = in_process(*line.split(), environment=environment)
+        assert done.code == 0, done
+        text = (tmp_path / "shop.example.yaml").read_text()
+        assert list(yaml.safe_load(text)) == ["", "_dmarc", "_dmarc.a", "a"]
+    with closing(ZoneServer(zone, broken=["a.shop.example"])) as server:
+        environment["EXO_AUTH_NAMESERVER"] = f"127.0.0.1:{server.address[1]}"
+        done = in_process(*line.split(), environment=environment)
+        assert done.code == 6, done
+        assert done.out == ""
+        assert "shop.example: its file is left as it is" in done.err
+        assert (tmp_path / "shop.example.yaml").read_text() == text
