@@ -44,11 +44,22 @@ def _notify(url: str, title: str, body: str) -> str:
     hub = apprise.Apprise(asset=asset)
     if not hub.add(url):
         return "it is none that Apprise knows; see appriseit.com"
+    for server in hub:
+        _wait_as_long_as_the_process(server)
     # Mail and its like are taken for HTML: without a word from us, lines would run together and <a> be a tag.
     writes_html = any(_format_of(server) == apprise.NotifyFormat.HTML for server in hub)
     if hub.notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT if writes_html else None):
         return ""
     return _without_parts(said[0] if said else "it was refused, or nobody answered", url)
+
+
+def _wait_as_long_as_the_process(server: Any) -> None:
+    """Let the limit of this process be the only one, unless the address has its own (`cto`, `rto`): Apprise gives up after 4 s."""
+    kind = type(server)
+    if server.socket_connect_timeout == kind.socket_connect_timeout:
+        server.socket_connect_timeout = None
+    if server.socket_read_timeout == kind.socket_read_timeout:
+        server.socket_read_timeout = None
 
 
 def _format_of(server: Any) -> Any:
