@@ -71,6 +71,7 @@ class PowerShellTransport:
         environment: Mapping[str, str] | None = None,
         limits: PowerShellLimits | None = None,
         now: Callable[[], datetime] = utc_now,
+        say: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._cloud = cloud
         self._tenant_id = tenant_id
@@ -80,6 +81,7 @@ class PowerShellTransport:
         self._environment = os.environ if environment is None else environment
         self._limits = limits or PowerShellLimits()
         self._now = now
+        self._say = say  # progress: the module takes seconds to connect, or minutes
         self._lock = threading.Lock()
         self._child: PwshChild | None = None
         self._token_ends = datetime.max.replace(tzinfo=UTC)
@@ -128,6 +130,7 @@ class PowerShellTransport:
                 hint="give the initial domain: --tenant contoso.onmicrosoft.com, or initial_domain in the file",
             )
         token = self._tokens.token()
+        self._say(f"connecting through PowerShell, which may take {self._limits.connect:g} s")
         try:
             self._child = PwshChild(
                 self._program, self._environment, ca_file=self._cloud.ca_file, grace=self._limits.end

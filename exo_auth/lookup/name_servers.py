@@ -268,7 +268,7 @@ def _settles(message: Message) -> bool:
 def _read(one: _Try, message: Message) -> Reply | LookupFailed:
     if message.rcode == REFUSED:
         return one.failed(
-            FailureReason.REFUSED, f"refuses to answer for {one.name} (REFUSED){_words(message)}"
+            FailureReason.REFUSED, f"refuses to answer for {one.name.ascii or '.'} (REFUSED){_words(message)}"
         )
     if message.rcode not in _VERDICTS:
         return one.failed(FailureReason.MALFORMED, f"answered {one.what} with response code {message.rcode}")

@@ -173,7 +173,11 @@ class _Batch:
         except ExoAuthError as error:
             self._pipeline.not_sent(error)
             return False
-        self._hands.say(f"{change.target.unicode}: {change.verb}, sending {change.cmdlet}")
+        limit = self._hands.answer_limit
+        patience = (
+            f"; the answer may take {limit.total_seconds():g} s" if limit and "-" in change.cmdlet else ""
+        )
+        self._hands.say(f"{change.target.unicode}: {change.verb}, sending {change.cmdlet}{patience}")
         return True
 
     def _noted(self, ended: Ended) -> Outcome:

@@ -161,6 +161,7 @@ def carry_out(
             journal=ToldJournal(journal, after_change),
             clock=session.clock,
             say=say,
+            answer_limit=session.write_limit,
             is_stopped=lambda: interrupt.is_requested,
             stop_code=lambda: interrupt.exit_code,
             sleep=session.sleep,

@@ -341,7 +341,7 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.DURATION,
         timedelta(minutes=2),
         "EXO_AUTH_ANSWER_TIMEOUT",
-        "How long the admin API may take to answer one cmdlet.",
+        "How long one cmdlet may take to answer, by either transport; one that writes 2.5 times as long.",
     ),
     Setting(
         "timeouts.dns",

@@ -98,6 +98,9 @@ class Hands:
     journal: JournalKeeper
     clock: ServiceClock
     say: Callable[[str], None] = lambda _text: None  # progress
+    answer_limit: timedelta | None = (
+        None  # how long the writer waits for an answer; then the outcome is unknown
+    )
     is_stopped: Callable[[], bool] = lambda: False  # asked between two changes
     stop_code: Callable[[], int] = lambda: 130  # exit code once is_stopped is true
     sleep: Callable[[float], None] = time.sleep

@@ -45,7 +45,11 @@ def asked_for(name: str, rdtype: str, expected: list[str]) -> Asked:
     kind = rdtype.upper()
     if kind not in TYPES:
         raise InputError(f"there is no record type “{rdtype}” here", hint=f"one of {', '.join(TYPES)}")
-    # --expect '' waits for the absence of what was taken away
+    if len({bool(value.strip()) for value in expected}) > 1:
+        raise InputError(
+            "--expect '' waits until there is no record, and another --expect for one",
+            hint="give either '' or values",
+        )
     values = frozenset(as_written(kind, value) for value in expected if value.strip())
     return Asked(DomainName.parse_lookup(name), kind, values if expected else None)
 

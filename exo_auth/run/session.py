@@ -23,6 +23,8 @@ from exo_auth.run.service_clock import ServiceClock
 from exo_auth.run.settings import Settings
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from exo_auth.exchange.client import ExchangeReader, ExchangeWriter
     from exo_auth.exchange.powershell import PowerShellTransport
     from exo_auth.exchange.rest import RestTransport
@@ -122,6 +124,11 @@ class ReadingSession:
         """Give a new resolver, without memory of earlier answers."""
         return resolver_for(self.settings)
 
+    @property
+    def write_limit(self) -> timedelta:
+        """How long a cmdlet that writes may take to answer."""
+        return self.settings.timeouts.answer * WRITE_PATIENCE
+
     @cached_property
     def _transport(self) -> Transport:
         return self._powershell() if self.settings.transport == "powershell" else self._rest()
@@ -138,7 +145,7 @@ class ReadingSession:
             limits=Limits(
                 connect=timeouts.connect.total_seconds(),
                 read=timeouts.answer.total_seconds(),
-                write=timeouts.answer.total_seconds() * WRITE_PATIENCE,
+                write=self.write_limit.total_seconds(),
             ),
             sleep=self._wait,
         )
@@ -159,7 +166,8 @@ class ReadingSession:
             self.settings.initial_domain or self.settings.tenant,
             self.tokens,
             environment=self._environment,
-            limits=PowerShellLimits(read=answer, write=answer * WRITE_PATIENCE),
+            limits=PowerShellLimits(read=answer, write=self.write_limit.total_seconds()),
+            say=self._say,
         )
 
 

@@ -443,6 +443,12 @@ def test_a_service_that_is_unplugged(cron: dict[str, str]) -> None:
     assert "127.0.0.1:9" in done.err
 
 
+def test_a_resolver_that_refuses_the_root_is_told_by_that_name(cron: dict[str, str]) -> None:
+    done = run(cron, "check due-a.example --validate-dnssec")
+    assert done.code == 6
+    assert "refuses to answer for . (REFUSED)" in done.out
+
+
 def unread(arguments: str, stream: str, environment: dict[str, str]) -> Done:
     """Run with a pipe that nobody reads as stdout or stderr."""
     import subprocess

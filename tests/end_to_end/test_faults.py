@@ -105,6 +105,7 @@ def test_an_answer_that_comes_too_late(bench: Bench) -> None:
     assert report.outcomes[0].result is Result.APPLIED
     assert "seen in effect" in report.outcomes[0].error
     assert bench.box.tenant.rotations(DOMAIN) == 1
+    assert f"{DOMAIN}: rotate, sending {ROTATE}; the answer may take 2.5 s" in bench.said
 
 
 MET_BY_A_READ = [  # fault, value, count, reason

@@ -96,6 +96,7 @@ def test_what_is_taken_away_is_gone_when_nobody_has_it(tmp_path: Path) -> None:
 BAD: list[tuple[tuple[str, ...], str]] = [
     (("--expect", "x", "--for", "soon", "--watch"), "soon"),
     (("--expect",), "requires an argument"),
+    (("--expect", "", "--expect", "x"), "give either '' or values"),
 ]
 
 

@@ -67,6 +67,7 @@ class Machine:
         self.folder = folder
         self.tokens = Tokens()
         self.made: list[PowerShellTransport] = []
+        self.said: list[str] = []
 
     def transport(
         self,
@@ -87,6 +88,7 @@ class Machine:
             environment={"PATH": os.defpath, **(environment or {})},
             limits=limits,
             now=lambda: self.tokens.now,
+            say=self.said.append,
         )
         self.made.append(transport)
         return transport
@@ -401,6 +403,9 @@ def test_a_child_that_never_calls_is_ended_and_nothing_was_sent(machine: Machine
     with pytest.raises(TransportBroken, match=r"no answer within 0\.5 s") as caught:
         transport.invoke(ROTATE, {"Identity": "contoso.com"}, is_write=True)
     assert caught.value.sent is False
+    assert machine.said == ["connecting through PowerShell, which may take 0.5 s"], (
+        "a person should not wonder"
+    )
     if (machine.folder / "told").exists():  # else it was ended before it said who it is
         assert not is_alive(machine.told["pid"])
 
