@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from exo_auth.plan.limits import Limits
 from exo_auth.run.option_variables import OPTION_VARIABLES
 
 PREFIX = "EXO_AUTH_"
@@ -308,7 +309,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "limits.changes_per_run",
         Kind.INTEGER,
-        25,
+        Limits().changes_per_run,
         "EXO_AUTH_MAX_CHANGES",
         "Most changes in one run.",
         "--max-changes",
@@ -316,7 +317,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "limits.share",
         Kind.SHARE,
-        0.5,
+        Limits().share,
         "EXO_AUTH_MAX_SHARE",
         "Largest share of the domains to change in one run, such as 10%.",
         "--max-share",
