@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from exo_auth.checks.catalogue import finding
 from exo_auth.checks.dmarc_policy import judge
@@ -10,15 +10,16 @@ from exo_auth.checks.finding import DnsRecord, Finding
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dns import Found, LookupFailed, Missing
 from exo_auth.facts.domain import DomainFacts
+from exo_auth.records import spf
 from exo_auth.records.dmarc import Policy
 
 SPF = "v=spf1 -all"
 DMARC = "v=DMARC1; p=reject; sp=reject; np=reject"
 
 
-def names_no_sender(text: str) -> bool:
-    """Is this the SPF record of a domain that nobody sends from? Its terms have no case (RFC 7208 §4.6.1)."""
-    return " ".join(text.lower().split()) == SPF
+def names_no_sender(texts: Iterable[str]) -> bool:
+    """Do the TXT values of a domain hold one SPF record, and it lets nobody send? Its terms have no case (RFC 7208 §4.6.1)."""
+    return [" ".join(text.lower().split()) for text in texts if spf.looks_like(text)] == [SPF]
 
 
 def check_parked(facts: DomainFacts) -> tuple[Finding, ...]:
@@ -28,11 +29,7 @@ def check_parked(facts: DomainFacts) -> tuple[Finding, ...]:
 
 def _spf(facts: DomainFacts) -> Iterator[Finding]:
     tree = facts.spf
-    if (
-        tree is None
-        or isinstance(tree.answer, LookupFailed)
-        or [names_no_sender(text) for text in tree.texts] == [True]
-    ):
+    if tree is None or isinstance(tree.answer, LookupFailed) or names_no_sender(tree.texts):
         return
     yield finding(
         "SPF-PARKED",

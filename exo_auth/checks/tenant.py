@@ -82,7 +82,7 @@ def _sending(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:
 
 
 def _is_parked(tree: SpfNode) -> bool:
-    return [names_no_sender(text) for text in tree.texts] == [True]
+    return names_no_sender(tree.texts)
 
 
 def _spf(facts: DomainFacts, view: TenantView) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 from exo_auth.domain_name import DomainName
 from exo_auth.facts.dmarc import DmarcWalk, WalkStep
@@ -199,3 +200,10 @@ class DomainFacts:
     bimi: Answer[Txt] | None = None
     servers: tuple[NameServerView, ...] = ()
     seen_at: datetime | None = None  # when the look was over, UTC
+
+
+def looked_at(part: Any) -> Any:
+    """Give a part of the facts whose subject was asked for; an AssertionError says that it was not."""
+    if part is None:
+        raise AssertionError("the subject was not looked at")
+    return part

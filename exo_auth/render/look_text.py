@@ -11,7 +11,14 @@ from exo_auth.checks.dmarc_policy import judge, judge_below, organizational_doma
 from exo_auth.checks.finding import Finding
 from exo_auth.checks.mta_sts import policy_of
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
-from exo_auth.facts.domain import DmarcFacts, DomainFacts, MtaStsFacts, PolicyFetch, ReportDestination
+from exo_auth.facts.domain import (
+    DmarcFacts,
+    DomainFacts,
+    MtaStsFacts,
+    PolicyFetch,
+    ReportDestination,
+    looked_at,
+)
 from exo_auth.records.mta_sts_policy import MtaStsPolicy
 from exo_auth.render.dmarc_text import verdict_document, verdict_sentence
 from exo_auth.render.document import ONE_DOCUMENT, findings_list, to_text
@@ -22,7 +29,7 @@ from exo_auth.render.table import Table
 
 def dmarc_show_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
     """Write the record of the domain, what each model of receivers makes of it, and where reports go."""
-    dmarc = _needed(facts.dmarc)
+    dmarc = looked_at(facts.dmarc)
     new, old = judge(dmarc.walk), old_verdict(facts.domain, dmarc)
     if output in ONE_DOCUMENT:
         return to_text(
@@ -65,7 +72,7 @@ def _below_lines(dmarc: DmarcFacts) -> list[str]:
 
 def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
     """Write record, policy host and policy."""
-    sts = _needed(facts.mta_sts)
+    sts = looked_at(facts.mta_sts)
     if output in ONE_DOCUMENT:
         return to_text(
             {
@@ -89,7 +96,7 @@ def mta_sts_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -
 
 def tls_rpt_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> str:
     """Write the record and its faults."""
-    answer = _needed(facts.tls_rpt)
+    answer = looked_at(facts.tls_rpt)
     if output in ONE_DOCUMENT:
         return to_text(
             {
@@ -120,12 +127,6 @@ def dane_text(facts: DomainFacts, findings: Sequence[Finding], output: str) -> s
     if output != "table":
         return table.to_text(output)
     return "\n".join([table.to_text("table"), *findings_lines(findings)])
-
-
-def _needed(part: Any) -> Any:
-    if part is None:
-        raise AssertionError("the subject was not looked at")
-    return part
 
 
 def _texts(answer: Answer[Txt]) -> list[str]:

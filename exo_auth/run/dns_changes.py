@@ -72,7 +72,7 @@ class DnsTrade:
     def _is_parked(self, change: Change) -> bool:
         apex = str(change.parameters["name"]).removeprefix("_dmarc.")
         live = self._zones.live(self._home(change)).get((apex, "TXT"))
-        return live is not None and any(map(names_no_sender, live.values))
+        return live is not None and names_no_sender(live.values)
 
     def _home(self, change: Change) -> ZoneHome:
         home = self._zones.home_of(DomainName(str(change.parameters["name"])))

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from exo_auth.checks import parked
 from exo_auth.checks.entry import Profile
@@ -18,7 +17,7 @@ from exo_auth.checks.whole import check_domain
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, InputError, RecordSyntaxError
 from exo_auth.facts.dns import Answer, Found, LookupFailed, Txt
-from exo_auth.facts.domain import DomainFacts, MtaStsFacts, Subject
+from exo_auth.facts.domain import DomainFacts, MtaStsFacts, Subject, looked_at
 from exo_auth.plan.dmarc_edit import (
     DmarcWish,
     by_rules,
@@ -49,8 +48,10 @@ ABOUT_TO_CHANGE = frozenset(  # what the change itself heals
         "DMARC-SP-INVALID",
         "STS-TXT-MISSING",
         "STS-ID",
+        "STS-ID-STALE",
+        "STS-MULTI",
+        "STS-SYNTAX",
     }
-    | {"STS-MULTI", "STS-SYNTAX", "STS-ID-STALE"}
 )
 TESTING_TTL = 300  # of the TXT record while the policy moves
 
@@ -68,7 +69,7 @@ def generate_dmarc(
     change = gated_dmarc_change(facts, wish)
     if not change.refusal or rules is not Profile.PARKED:
         return change
-    is_shut = parked.SPF in published(domain, _needed(facts.txt))
+    is_shut = parked.names_no_sender(published(domain, looked_at(facts.txt)))
     return replace(change, refusal="" if is_shut else f"publish {parked.SPF} first: somebody may still send")
 
 
@@ -85,14 +86,14 @@ def policy_at(facts: DomainFacts) -> Policy | None:
 
 
 def _at_name(facts: DomainFacts) -> DmarcRecord | None:
-    texts = published(facts.domain.child("_dmarc"), _needed(facts.dmarc).at_name)
+    texts = published(facts.domain.child("_dmarc"), looked_at(facts.dmarc).at_name)
     return _published_dmarc(tuple(text for text in texts if dmarc.looks_like(text)))
 
 
 def dmarc_change(facts: DomainFacts, wish: DmarcWish) -> tuple[RecordChange, bool]:
     """Give the change at `_dmarc`, and whether it asks for more than before; raises CannotLook."""
     owner = facts.domain.child("_dmarc")
-    texts = published(owner, _needed(facts.dmarc).at_name)
+    texts = published(owner, looked_at(facts.dmarc).at_name)
     own = tuple(text for text in texts if dmarc.looks_like(text))
     old = _published_dmarc(own)
     record, because = wished(old, wish)
@@ -115,7 +116,7 @@ def generate_tls_rpt(settings: Settings, name: str, rua: Sequence[str]) -> Recor
 def tls_rpt_change(facts: DomainFacts, rua: Sequence[str]) -> RecordChange:
     """Give the change at `_smtp._tls`; raises InputError, CannotLook."""
     owner = facts.domain.child("_smtp._tls")
-    texts = published(owner, _needed(facts.tls_rpt))
+    texts = published(owner, looked_at(facts.tls_rpt))
     own = tuple(text for text in texts if tls_rpt.looks_like(text))
     old = _read_tls_rpt(own[0]) if own else None
     addresses = tuple(rua) or (tuple(uri for uri in old.rua if tls_rpt.is_report_uri(uri)) if old else ())
@@ -164,7 +165,7 @@ def next_mta_sts_step(settings: Settings, name: str, wish: MtaStsWish) -> MtaSts
     """
     domain = DomainName.parse_lookup(name)
     facts = facts_of(settings, domain, SUBJECTS[Gate.MTA_STS_ENFORCE], looks_at_host=True)
-    sts = _needed(facts.mta_sts)
+    sts = looked_at(facts.mta_sts)
     texts = published(domain.child("_mta-sts"), sts.txt)
     served = served_policy(sts)
     policy = _wanted_policy(facts, wish, served)
@@ -207,7 +208,7 @@ def policy_in_force(facts: DomainFacts) -> MtaStsPolicy | None:
 
     Raises CannotLook: a policy that cannot be fetched binds those who remember it.
     """
-    sts = _needed(facts.mta_sts)
+    sts = looked_at(facts.mta_sts)
     if isinstance(sts.txt, LookupFailed):
         raise CannotLook(f"TXT of _mta-sts.{facts.domain}: {sts.txt.detail}", hint="ask again")
     if not isinstance(sts.txt, Found):
@@ -313,12 +314,6 @@ def gate_refusal(facts: DomainFacts, gate: Gate) -> str:
     first: Finding = verdict.holding[0]
     more = f", and {len(verdict.holding) - 1} more" if len(verdict.holding) > 1 else ""
     return f"the gate {gate} is {verdict.state}: {first.code} {first.message}{more}"
-
-
-def _needed(part: Any) -> Any:
-    if part is None:
-        raise AssertionError("the subject was not looked at")
-    return part
 
 
 def published(owner: DomainName, answer: Answer[Txt]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exo_auth.checks.dkim import records_to_publish
 from exo_auth.checks.gates import SUBJECTS, Gate
@@ -14,7 +14,7 @@ from exo_auth.checks.zone import is_exchange_online
 from exo_auth.domain_name import DomainName
 from exo_auth.errors import CannotLook, ExoAuthError
 from exo_auth.facts.dns import Answer, Found, LookupFailed
-from exo_auth.facts.domain import DomainFacts, Subject
+from exo_auth.facts.domain import DomainFacts, Subject, looked_at
 from exo_auth.facts.propagation import Delegation
 from exo_auth.facts.tenant import DkimSigningConfig
 from exo_auth.lookup.resolver import Resolver
@@ -201,10 +201,10 @@ def _parked(facts: DomainFacts, wish: RecordWish) -> list[RecordChange]:
     """Give the sets of a domain that sends and takes no mail: `-all`, reject, and a null MX (RFC 7505)."""
     domain = facts.domain
     because = ("the domain sends and takes no mail",)
-    texts = published(domain, _known(facts.txt))
+    texts = published(domain, looked_at(facts.txt))
     own = tuple(text for text in texts if spf.looks_like(text))
     policy = replace(PARKED, rua=wish.dmarc.rua)
-    dmarc_texts = published(domain.child("_dmarc"), _known(facts.dmarc).at_name)
+    dmarc_texts = published(domain.child("_dmarc"), looked_at(facts.dmarc).at_name)
     refusal = "" if wish.allows_loss else _still_used(facts)
     sets = (
         (domain, "MX", _mx_values(facts), ("0 ",)),
@@ -304,9 +304,3 @@ def _foreign_hosts(wish: RecordWish, domain: DomainName) -> list[DomainName]:
     hosts = (report_host(uri) for uri in wish.dmarc.rua)
     own = organizational_domain(domain)
     return [host for host in hosts if host is not None and organizational_domain(host) != own]
-
-
-def _known(part: Any) -> Any:
-    if part is None:
-        raise AssertionError("the subject was not looked at")
-    return part

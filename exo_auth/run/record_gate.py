@@ -160,7 +160,7 @@ def _policy(settings: Settings, domain: DomainName, before: tuple[str, ...], aft
 
 
 def _names_senders(values: tuple[str, ...]) -> bool:
-    return any(spf.looks_like(text) and not names_no_sender(text) for text in values)
+    return any(map(spf.looks_like, values)) and not names_no_sender(values)
 
 
 def _senders(settings: Settings, domain: DomainName) -> Held:
