@@ -126,8 +126,8 @@ def export(
 ) -> None:
     """Print the complete record set a domain needs, in order: from the tenant, and from what is published.
 
-    Each domain is printed as soon as it was looked at; with --out there is one file for each zone. Exit code 3 when a record is refused, 6 when a domain could not be
-    looked at, with the reason on stderr; the others are printed.
+    Each domain is printed as soon as it was looked at; with --out there is one file for each zone. Exit code 3 when a
+    record is refused, 6 when a domain could not be looked at, with the reason on stderr; the others are printed.
 
     Example:  exo-auth dns export contoso.com --rua mailto:dmarc@contoso.com --as text
     """

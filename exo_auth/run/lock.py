@@ -30,7 +30,8 @@ def tenant_lock(
 ) -> Iterator[None]:
     """Hold the lock of the tenant whose state lives in `folder`; raises LockHeld that names the holder.
 
-    Whoever waits is told for whom. The operating system lets go of it when the process ends, however it ends: a killed run leaves no lock behind.
+    Whoever waits is told for whom. The operating system lets go of the lock when the process ends, however it ends: a
+    killed run leaves none behind.
     """
     holder = folder / "lock.holder"
     lock = FileLock(folder / "lock")
