@@ -173,8 +173,9 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 
 def test_the_table_of_exit_codes_is_the_programs() -> None:
     text = (ROOT / "docs" / "EXIT_CODES.md").read_text(encoding="utf-8")
-    written = {int(number) for number in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
-    assert written == set(EXIT_CODES)
+    rows = re.findall(r"^\| (\d+) \| (.*) \| (.*) \|$", text.replace("`", ""), re.MULTILINE)
+    told = {code: (meaning, todo.lower().rstrip(".")) for code, (meaning, todo) in EXIT_CODES.items()}
+    assert {int(code): (meaning, todo.lower()) for code, meaning, todo in rows} == told
     assert ", ".join(map(str, EXIT_PRIORITY)) in text.replace("\n", " ")
 
 

@@ -12,7 +12,7 @@ from exo_auth.render.document import ONE_DOCUMENT, to_text
 from exo_auth.render.table import Table
 
 EXIT_CODES: dict[int, tuple[str, str]] = {  # meaning, what to do
-    0: ("done, or nothing to do", "Nothing."),
+    0: ("done, or nothing to do; a server that was asked to stop", "Nothing."),
     1: ("failed, for none of the reasons below", "Read the message; the journal says what was sent."),
     2: ("the plan has changes (only with --detailed-exitcode)", "Look at the plan; apply it."),
     3: (
@@ -22,8 +22,14 @@ EXIT_CODES: dict[int, tuple[str, str]] = {  # meaning, what to do
     4: ("waiting: a gate is closed and only time is missing", "Run again after not_before."),
     5: ("partial: some changes failed, others are done", "Read the report; run again."),
     6: ("no verdict: DNS or the tenant could not be asked", "Run again; look at network and resolver."),
-    7: ("another run holds the tenant's lock", "Wait for it, or give --lock-timeout."),
-    8: ("the plan is stale: the tenant moved since", "Make a new plan."),
+    7: (
+        "another run holds the lock: of the tenant, of DNS, or of the job",
+        "Wait for it, or give --lock-timeout.",
+    ),
+    8: (
+        "the plan is stale: the tenant moved since, or somebody else changes it now",
+        "Make a new plan.",
+    ),
     9: (
         "refused: a safety limit, no approval, or a hook before the run that said no",
         "Look at the numbers; raise the limit for one run.",
