@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shutil
 import sys
@@ -47,7 +48,7 @@ def tell(text: str, end: str = "\n") -> None:
     """Write to stderr; where nobody reads it any more the run goes on, because a change may be under way."""
     try:
         print(text, end=end, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # a pipe or a terminal that is gone, or a file on a full disk
         leave_unread(sys.stderr)
 
 
@@ -92,11 +93,20 @@ def _erase() -> str:
 def put(text: str) -> None:
     """Write data to stdout, at once, so that it stands in order with what goes to stderr."""
     clear_progress()
-    print(text, flush=True)
+    _write(text, end="\n")
 
 
 def put_part(text: str) -> None:
     """Write a part of the data to stdout as it is, at once."""
     if text:
         clear_progress()
-        print(text, end="", flush=True)
+        _write(text, end="")
+
+
+def _write(text: str, end: str) -> None:
+    try:
+        print(text, end=end, flush=True)
+    except OSError as gone:
+        if gone.errno == errno.EIO:  # what Linux says of a terminal that is gone
+            raise BrokenPipeError from None
+        raise

@@ -58,12 +58,12 @@ class RunReport:
     outcomes: tuple[Outcome, ...]
     started_at: datetime
     ended_at: datetime
-    interrupted: int = 0  # 130 or 143 after SIGINT or SIGTERM
+    interrupted: int = 0  # 129, 130 or 143 after SIGHUP, SIGINT or SIGTERM
     notes: tuple[str, ...] = ()  # such as what became of a change that an earlier run left in flight
 
     @property
     def exit_code(self) -> int:
-        """130 or 143 when interrupted; else the worst of plan and outcomes, 5 when some failed and some did not."""
+        """129, 130 or 143 when interrupted; else the worst of plan and outcomes, 5 when some failed and some did not."""
         if self.interrupted:
             return self.interrupted
         return worst_exit_code(self._codes())

@@ -36,6 +36,10 @@ EXIT_CODES: dict[int, tuple[str, str]] = {  # meaning, what to do
     ),
     10: ("sign-in or permission", "exo-auth auth test says which right is missing, and how to give it."),
     64: ("the command line, a file or a name is wrong", "Read the message: it names the place."),
+    129: (
+        "the terminal went away (SIGHUP): the change under way was finished",
+        "Run again, with nohup or as a job.",
+    ),
     130: ("interrupted (Ctrl-C): the change under way was finished", "Run again."),
     141: (
         "nobody read stdout any more: a plan that was not read to its end is not applied",

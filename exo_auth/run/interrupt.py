@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run between two changes, never inside one (run)."""
+"""Ctrl-C, SIGTERM and a terminal that goes end a run between two changes, never inside one (run)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import signal
 import threading
 from types import FrameType
 
+EXIT_HUNG_UP = 129
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+if hasattr(signal, "SIGHUP"):  # Windows has none
+    EXIT_CODES[signal.SIGHUP] = EXIT_HUNG_UP
 
 
 class Interrupt:
@@ -16,7 +19,7 @@ class Interrupt:
     """
 
     def __init__(self) -> None:
-        self.exit_code = 0  # 130 or 143 once a signal came
+        self.exit_code = 0  # 129, 130 or 143 once a signal came
         self._former: dict[int, object] = {}
 
     @property
@@ -32,6 +35,8 @@ class Interrupt:
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
             for number in EXIT_CODES:
+                if EXIT_CODES[number] == EXIT_HUNG_UP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue  # nohup: a terminal that goes is no reason to stop
                 self._former[number] = signal.signal(number, self._remember)
         return self
 
