@@ -61,14 +61,22 @@ def run(arguments: list[str]) -> int:
         print("interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output went away; nothing more can be said to it.
-        from exo_auth.cli.talk import leave_unread
-
-        leave_unread(sys.stdout)
-        return EXIT_UNREAD
+        return _unread()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Typer makes a 1 of it
+            return _unread()
+        raise
     except Exception as bug:  # noqa: BLE001 - the last door: a person sees a sentence, never a trace unasked
         return _report_bug(bug, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _unread() -> int:
+    """Say nothing more to a reader that went away."""
+    from exo_auth.cli.talk import leave_unread
+
+    leave_unread(sys.stdout)
+    return EXIT_UNREAD
 
 
 def _report_bug(bug: Exception, arguments: list[str]) -> int:

@@ -465,8 +465,9 @@ def unread(arguments: str, stream: str, environment: dict[str, str]) -> Done:
     return Done(done.returncode, done.stdout or "", done.stderr or "")
 
 
-def test_a_reader_that_goes_away_is_no_error_of_ours(cron: dict[str, str]) -> None:
-    done = unread("schema plan", "stdout", cron)
+@pytest.mark.parametrize("line", ["schema plan", "check due-a.example --only dkim", "dkim status --help"])
+def test_a_reader_that_goes_away_is_no_error_of_ours(cron: dict[str, str], line: str) -> None:
+    done = unread(line, "stdout", cron)
     assert (done.code, done.err) == (141, "")
 
 
