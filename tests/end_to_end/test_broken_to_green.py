@@ -40,6 +40,20 @@ def test_one_plan_run_by_a_scheduler_three_times(desk: Desk) -> None:
     assert [row["domain"] for row in rows] == ["new.example"]
 
 
+def test_the_whole_path_run_by_a_scheduler_three_times(desk: Desk) -> None:
+    assert desk.codes() == {"SPF-MISSING", "DKIM-NOT-CREATED", "DMARC-MISSING"}
+    ends = []
+    for _ in range(3):
+        ends.append(desk.run(f"onboard {WISH} --until tls-rpt --yes -o json"))
+        desk.box.advance(timedelta(hours=1))
+    assert [done.code for done in ends] == [4, 0, 0], (
+        "the keys wait for Exchange Online, then there is nothing left"
+    )
+    runs = [json.loads(done.out)["runs"] for done in ends]
+    assert [bool(any_run) for any_run in runs] == [True, True, False]
+    assert desk.codes() == set()
+
+
 def test_the_records_of_a_tenants_plan_are_taken_back(desk: Desk) -> None:
     desk.run("dkim enable -d new.example --yes")
     before = desk.box.zones.of_zone("new.example")
