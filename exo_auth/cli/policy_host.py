@@ -206,8 +206,13 @@ class Wish:
     """What the policies shall say."""
 
     mode: Annotated[
-        PolicyMode, typer.Option("--mode", envvar="EXO_AUTH_POLICY_MODE", help="Mode of the policies.")
-    ] = PolicyMode.TESTING
+        PolicyMode | None,
+        typer.Option(
+            "--mode",
+            envvar="EXO_AUTH_POLICY_MODE",
+            help="Mode of the policies. Default: that of the policy in force, testing for a first one.",
+        ),
+    ] = None
     mx: Annotated[
         list[str] | None,
         typer.Option(
@@ -223,7 +228,7 @@ class Wish:
             "--max-age",
             metavar="SECONDS",
             envvar="EXO_AUTH_POLICY_MAX_AGE",
-            help="How long senders keep it. Default: 604800 in mode enforce, else 86400.",
+            help="How long senders keep it. Default: as in force, else 604800 for enforce and 86400.",
         ),
     ] = None
     allow_mismatch: Annotated[
@@ -257,7 +262,7 @@ def build(
     """Write the policies of domains, with all that a host needs to serve them: files, configuration, steps.
 
     What is listed is held against the published MX: exit code 9 when senders would refuse to deliver, 6 when
-    the MX could not be looked up. Files that are as they should be stay untouched.
+    the MX, or a policy that is in force, could not be looked at. Files that are as they should be stay untouched.
 
     Example:  exo-auth mta-sts build -d contoso.com --for nginx --out mta-sts-bundle
     """
@@ -266,8 +271,9 @@ def build(
     from exo_auth.run.file_set import write_files
 
     settings = common.settings()
-    wished = wish_of(wish.mode.value, wish.mx or (), wish.max_age, allow_mismatch=wish.allow_mismatch)
-    policies = plan_policies(settings, domain, wished)
+    mode = wish.mode.value if wish.mode is not None else None
+    wished = wish_of(mode, wish.mx or (), wish.max_age, allow_mismatch=wish.allow_mismatch)
+    policies = plan_policies(settings, domain, wished, keeps_mode=mode is None)
     kind = BundleKind(for_host.value)
     changed = write_files(Path(out), bundle(kind, policies))
     put(built_text(kind, out, policies, changed, settings.output))

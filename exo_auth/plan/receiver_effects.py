@@ -48,9 +48,7 @@ def spf_effects(record: SpfRecord) -> tuple[str, ...]:
 
 def tls_rpt_effects(record: TlsRptRecord, domain: DomainName) -> tuple[str, ...]:
     """Say what senders who report will do. RFC 8460 §3, §5.3."""
-    said = [
-        f"each sender who reports sends one report a day to each of {len(record.rua)} addresses; delivery is as before"
-    ]
+    said = ["each sender who reports sends one report a day to each address; delivery is as before"]
     inside = [uri for uri in record.rua if uri.lower().startswith("mailto:") and _is_at(uri, domain)]
     if inside:
         said.append(
@@ -87,7 +85,7 @@ def authorization_effects(sets: tuple[RecordSet, ...], host: DomainName) -> tupl
     """Say what agreements to take reports cost, and who asks for them. RFC 9990 §4; RFC 7489 §7.1."""
     octets = sum(len(value) for one in sets for value in one.values)
     return (
-        f"{len(sets)} records of the zone of {host}, {octets} octets of TXT; publish them before the clients name {host} in rua",
+        f"records of the zone of {host}: {len(sets)}, {octets} octets of TXT; publish them before the clients name {host} in rua",
         f"receivers of both models ask for them before they send a report; without one they leave out {host}",
         f"a domain below {host} needs none; *._report._dmarc.{host} would agree for everybody, and invites junk",
     )

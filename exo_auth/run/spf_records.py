@@ -198,7 +198,8 @@ def _refusal_of_lost(before: SpfNode, after: SpfNode) -> str:
     if not lost:
         return ""
     shown = ", ".join(map(str, lost[:SHOWN_NETWORKS])) + (", …" if len(lost) > SHOWN_NETWORKS else "")
-    return f"{len(lost)} networks pass today and would not any more ({shown}): prove with `spf simulate`, or --allow-loss"
+    many = "1 network passes" if len(lost) == 1 else f"{len(lost)} networks pass"
+    return f"{many} today and would not any more ({shown}): prove with `spf simulate`, or --allow-loss"
 
 
 async def _simulated(

@@ -65,6 +65,20 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(box, tmp_path)
 
 
+def test_what_is_built_again_keeps_the_mode_in_force(desk: Desk) -> None:
+    desk.publish(desk.build("--mode enforce --max-age 1209600"))
+    again = desk.run(f"mta-sts build -d {DOMAIN} --for nginx --out {desk.folder}/again -o json")
+    (built,) = json.loads(again.out)["domains"]
+    assert (built["mode"], built["max_age"]) == ("enforce", 1209600)
+    weaker = desk.run(
+        f"mta-sts build -d {DOMAIN} --mode testing --for nginx --out {desk.folder}/again -o json"
+    )
+    assert json.loads(weaker.out)["domains"][0]["mode"] == "testing", "where somebody says so"
+    assert desk.run(f"sandbox fault policy-status --value 403 -d {DOMAIN}").code == 0
+    dark = desk.run(f"mta-sts build -d {DOMAIN} --for nginx --out {desk.folder}/again")
+    assert (dark.code, "name the mode with --mode" in dark.err) == (6, True), dark
+
+
 def test_build_and_generate_make_the_same_id(desk: Desk) -> None:
     record = desk.build()
     file = (desk.folder / "bundle" / "policies" / f"{DOMAIN}.txt").read_bytes()

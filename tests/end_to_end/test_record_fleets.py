@@ -88,7 +88,7 @@ def test_a_whole_client_list_is_agreed_to(run: Run, tmp_path: Path) -> None:
         'xn--bcher-kva.example._report._dmarc.reports.msp.example. 3600 IN TXT "v=DMARC1;"',
         'own.msp.example._report._dmarc.reports.msp.example. 3600 IN TXT "v=DMARC1;"',
     ]
-    assert "3 records of the zone of reports.msp.example, 27 octets" in done.err
+    assert "records of the zone of reports.msp.example: 3, 27 octets" in done.err
     assert "without one they leave out" in done.err
     wrong = run(f"dmarc authorize --host reports.msp.example --file {tmp_path / 'names'}")
     assert wrong.code == 64

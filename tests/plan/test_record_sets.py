@@ -193,7 +193,7 @@ EFFECTS = [  # what a reader of the record will do, and what is said of it
     (spf_effects(spf.parse(MICROSOFT)), "as if nothing were published"),
     (spf_effects(spf.parse("v=spf1 +all")), "whoever likes"),
     (spf_effects(spf.parse("v=spf1 redirect=_spf.x.example")), "redirect="),
-    (tls_rpt_effects(TlsRptRecord(("mailto:t@msp.example",)), NAME), "each of 1 addresses"),
+    (tls_rpt_effects(TlsRptRecord(("mailto:t@msp.example",)), NAME), "to each address"),
     (tls_rpt_effects(TlsRptRecord(("mailto:t@mx.contoso.com",)), NAME), "lies in the domain itself"),
     (mta_sts_effects(MtaStsPolicy(Mode.ENFORCE, ("mx.x.example",), 604_800)), "they keep it for 7 d"),
     (mta_sts_effects(MtaStsPolicy(Mode.ENFORCE, ("mx.x.example",), 604_800)), "do not deliver to a host"),

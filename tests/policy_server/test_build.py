@@ -160,7 +160,7 @@ def test_without_an_answer_nothing_is_built(builder: Builder) -> None:
     assert done.code == 6
     assert "never built from nothing" in done.err
     assert not builder.folder.exists()
-    assert builder.run(f"-d contoso.example --mx {LEGACY} --allow-mismatch").code == 0
+    assert builder.run(f"-d contoso.example --mx {LEGACY} --allow-mismatch --mode testing").code == 0
 
 
 def test_the_same_wish_writes_nothing_twice(builder: Builder) -> None:
