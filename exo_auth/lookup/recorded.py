@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from exo_auth.domain_name import DomainName
@@ -16,12 +17,12 @@ from exo_auth.lookup.wire import Data, Mx
 Asked = tuple[str, str]  # name and type, or name and address
 
 
-class OfOneKind:
+class OfOneKind(ABC):
     """All kinds of questions in terms of `resolve`."""
 
+    @abstractmethod
     async def resolve(self, name: DomainName, rdtype: str) -> Answer[Data]:
         """Ask for any type, following CNAMEs."""
-        raise NotImplementedError
 
     async def txt(self, name: DomainName) -> Answer[Txt]:
         """Ask for TXT, following CNAMEs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from exo_auth.checks.domain_report import DomainReport, Tally
@@ -56,7 +56,12 @@ def _plain_writer(output: str) -> FindingsWriter:
     from exo_auth.render.findings_sarif import SarifFindings
     from exo_auth.render.findings_table import CsvFindings, MarkdownFindings
 
-    makers = {"csv": CsvFindings, "md": MarkdownFindings, "sarif": SarifFindings, "junit": JunitFindings}
+    makers: dict[str, Callable[[], FindingsWriter]] = {
+        "csv": CsvFindings,
+        "md": MarkdownFindings,
+        "sarif": SarifFindings,
+        "junit": JunitFindings,
+    }
     return makers[output]()
 
 

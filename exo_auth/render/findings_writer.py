@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from exo_auth.checks.domain_report import DomainReport, Tally
 
 
-class FindingsWriter:
+class FindingsWriter(ABC):
     """Gives text for the beginning, for each domain as it is done, and for the end.
 
     What the writers share: nothing at the beginning, nothing at the end.
@@ -15,9 +17,9 @@ class FindingsWriter:
         """Give what stands before the first domain."""
         return ""
 
+    @abstractmethod
     def domain(self, report: DomainReport) -> str:
         """Give the part of one domain."""
-        raise NotImplementedError
 
     def end(self, tally: Tally) -> str:  # noqa: ARG002 - the others count
         """Give what stands behind the last domain."""

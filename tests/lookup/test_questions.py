@@ -23,6 +23,9 @@ class Echo(OfOneKind):
     def __init__(self) -> None:
         self.rounds: list[list[str]] = []
 
+    async def resolve(self, name: DomainName, rdtype: str) -> Any:
+        return (await self.resolve_all([(name, rdtype)]))[0]
+
     async def resolve_all(self, questions: Sequence[tuple[DomainName, str]]) -> list[Any]:
         self.rounds.append([f"{name} {rdtype}" for name, rdtype in questions])
         return [Found((f"{name} {rdtype}",), timedelta(0)) for name, rdtype in questions]

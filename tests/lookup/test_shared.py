@@ -35,6 +35,9 @@ class Zone(OfOneKind):
     def __init__(self, texts: dict[str, str | None]) -> None:
         self.texts, self.asked = texts, list[str]()
 
+    async def resolve(self, name: DomainName, rdtype: str) -> Any:
+        return (await self.resolve_all([(name, rdtype)]))[0]
+
     async def resolve_all(self, questions: Sequence[tuple[DomainName, str]]) -> list[Any]:
         self.asked += [name.ascii for name, _ in questions]
         return [self._answer(name.ascii) for name, _ in questions]
