@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> int:
 
         completion_init()
     try:
-        code = build().main(args=arguments, prog_name="exo-auth", standalone_mode=False)
+        code = build().main(args=arguments, prog_name="exo-auth", standalone_mode=False, obj=tuple(arguments))
         sys.stdout.flush()
     except NoArgsIsHelpError as help_wanted:
         help_wanted.show()

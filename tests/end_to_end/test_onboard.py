@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from terminal import Done, as_cron, in_process, on_terminal
+from desk import Desk
+from terminal import as_cron, on_terminal
 
 from exo_auth.render.schema import schema_text
 from exo_auth.sandbox.dkim_state import DomainSpec
@@ -25,19 +27,12 @@ DOMAINS = (
 WISH = "--rua mailto:d@new.example --tls-rua mailto:t@new.example"
 
 
-class Desk:
-    def __init__(self, box: Sandbox, state: Path) -> None:
-        self.box = box
-        self.environment = {
-            **box.description.environment,
-            "EXO_AUTH_STATE_DIR": str(state),
-            "EXO_AUTH_NO_JITTER": "1",
-            "HOME": str(state),
-            "PATH": "/usr/bin:/bin",
-        }
+class Onboarding(Desk):
+    """Runs `onboard`, on a terminal too."""
 
-    def run(self, line: str) -> Done:
-        return in_process(*line.split(), environment=self.environment)
+    def __init__(self, box: Sandbox, state: Path) -> None:
+        super().__init__(box, state)
+        self.environment["PATH"] = os.defpath
 
     def steps(self, line: str) -> tuple[int, dict[str, Any], dict[str, str]]:
         done = self.run(f"{line} -o json")
@@ -48,12 +43,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[Onboarding]:
     with Sandbox(SandboxOptions(DOMAINS, publishes=True)) as box:
-        yield Desk(box, tmp_path)
+        yield Onboarding(box, tmp_path)
 
 
-def test_a_domain_goes_all_the_way(desk: Desk) -> None:
+def test_a_domain_goes_all_the_way(desk: Onboarding) -> None:
     line = f"onboard new.example {WISH} --yes"
     code, document, states = desk.steps(line)
     assert (code, states["spf"], states["keys"], states["dmarc"]) == (4, "done", "waiting", "later")
@@ -76,7 +71,7 @@ def test_a_domain_goes_all_the_way(desk: Desk) -> None:
     assert (code, document["runs"]) == (0, []), "there is nothing left to do"
 
 
-def test_one_policy_a_call_even_where_nothing_is_observed(desk: Desk) -> None:
+def test_one_policy_a_call_even_where_nothing_is_observed(desk: Onboarding) -> None:
     desk.steps(f"onboard new.example {WISH} --yes")
     desk.box.advance(timedelta(hours=1))
     line = f"onboard new.example {WISH} --var goal=reject --var observe=0d --yes"
@@ -85,10 +80,10 @@ def test_one_policy_a_call_even_where_nothing_is_observed(desk: Desk) -> None:
         assert f"p={policy}" in desk.run("dmarc show new.example").out
 
 
-def test_until_and_dry_run(desk: Desk) -> None:
+def test_until_and_dry_run(desk: Onboarding) -> None:
     code, document, states = desk.steps(f"onboard new.example {WISH} --dry-run --detailed-exitcode")
     assert (code, states["spf"], states["keys"]) == (2, "change", "later")
-    assert "--dry-run" not in document["resume"]
+    assert document["resume"] == f"exo-auth onboard new.example {WISH} --detailed-exitcode -o json"
     code, _, states = desk.steps(f"onboard new.example {WISH} --until spf --yes")
     assert (code, states) == (0, {"inventory": "done", "park": "left-out", "spf": "done"})
     assert desk.run("dkim status -d new.example -o json").out.count('"off"') == 1, "keys come later"
@@ -96,14 +91,14 @@ def test_until_and_dry_run(desk: Desk) -> None:
     assert (wrong.code, "did you mean policy?" in wrong.err) == (64, True), wrong
 
 
-def test_a_broken_zone_goes_no_further(desk: Desk) -> None:
+def test_a_broken_zone_goes_no_further(desk: Onboarding) -> None:
     assert desk.run("sandbox fault dns-servfail -d new.example --count 0").code == 0
     code, document, states = desk.steps(f"onboard new.example {WISH} --yes")
     assert (code, states["inventory"], states["spf"]) == (6, "unknown", "later"), document
     assert document["runs"] == []
 
 
-def test_the_text_says_how_to_go_on(desk: Desk) -> None:
+def test_the_text_says_how_to_go_on(desk: Onboarding) -> None:
     line = f"onboard new.example {WISH} --yes"
     done = as_cron(*line.split(), environment=desk.environment)
     lines = done.out.splitlines()
@@ -114,7 +109,7 @@ def test_the_text_says_how_to_go_on(desk: Desk) -> None:
     assert lines[-1] == f"resume: exo-auth {line}"
 
 
-def test_a_person_is_asked_before_every_round(desk: Desk) -> None:
+def test_a_person_is_asked_before_every_round(desk: Onboarding) -> None:
     done = on_terminal(
         "onboard",
         "new.example",
@@ -135,6 +130,6 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("line", "part", "reason"), WRONG, ids=[row[2] for row in WRONG])
-def test_mistakes(desk: Desk, line: str, part: str, reason: str) -> None:
+def test_mistakes(desk: Onboarding, line: str, part: str, reason: str) -> None:
     done = desk.run(line)
     assert (done.code, part in done.err) == (64, True), (done, reason)
